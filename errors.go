@@ -99,15 +99,15 @@ func (e *Error) reasons() []string {
 	for _, cause := range e.causes {
 		reasons = append(reasons, cause.Error())
 	}
-	if e.Message != "" {
+	switch {
+	case len(e.Fields) == 1 && e.Fields[0].Message == e.Message && !strings.Contains(e.Message, e.Field):
+		reasons = append(reasons, e.Field+": "+e.Message)
+	case e.Message != "":
 		reasons = append(reasons, e.Message)
 	}
 	for _, f := range e.Fields {
-		switch {
-		case f.Message == e.Message && !strings.Contains(e.Message, f.Field):
-			reasons = append(reasons, f.Field)
-		case !strings.Contains(e.Message, f.Message):
-			reasons = append(reasons, f.Field+" "+f.Message)
+		if !strings.Contains(e.Message, f.Message) {
+			reasons = append(reasons, f.Field+": "+f.Message)
 		}
 	}
 	if e.excerpt != "" {
