@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -79,7 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		method: r.Method, scheme: scheme, host: r.Host, url: r.URL, header: r.Header, body: body,
 	})
 	if cut == cutBeforeAnswer {
-		reset(w)
+		hangUp(w)
 	}
 	for name, values := range a.header {
 		w.Header()[name] = values
@@ -96,14 +95,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(a.body)
 }
 
-// reset cuts the connection under w and does not return. One byte of an answer goes first: net/http repeats
-// a request by itself when a connection that was used before ends without any, and the fault would not be seen.
-func reset(w http.ResponseWriter) {
+// hangUp cuts the connection under w and does not return. The first line of an answer goes out before: when a
+// connection that was used before ends without any, net/http repeats the request by itself, and hides the fault.
+func hangUp(w http.ResponseWriter) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		_, _ = conn.Write([]byte("H"))
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
+		_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n"))
 		_ = conn.Close()
 	}
 	panic(http.ErrAbortHandler)

@@ -13,7 +13,9 @@ import (
 // A Fault with only a Delay delays, and then the request is handled. Status, Header and Body, if any of them
 // is set, are answered instead, before any effect; the status is then 200 if none is given. DropBefore and
 // DropAfter cut the connection without an answer, before and after the effect; Truncate cuts it in the middle
-// of the answer's body, after the effect. After a Delay, DropBefore comes before all others.
+// of the answer's body, after the effect. The caller sees a connection that was reset (in process) or an
+// unexpected EOF (on a socket), never a connection that was not made. After a Delay, DropBefore comes before
+// all others.
 type Fault struct {
 	Method string // empty: any
 	Path   string // as in [path.Match], against the escaped path, e.g. "/v1/surveys/*"; empty: any

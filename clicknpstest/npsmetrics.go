@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/csv"
 	"net/http"
-	"slices"
 	"strconv"
 )
 
@@ -73,7 +72,7 @@ func (s *Server) npsResponses(_ *request, sv *npsSurvey) answer {
 	return jsonAnswer(http.StatusOK, struct {
 		Data    []*npsResponse `json:"data"`
 		Metrics npsMetrics     `json:"metrics"`
-	}{slices.Concat([]*npsResponse{}, sv.responses), measure(sv.responses)})
+	}{append([]*npsResponse{}, sv.responses...), measure(sv.responses)})
 }
 
 func (s *Server) exportNPSResponses(req *request, sv *npsSurvey) answer {
@@ -83,7 +82,7 @@ func (s *Server) exportNPSResponses(req *request, sv *npsSurvey) answer {
 	case "csv":
 		a = textAnswer(http.StatusOK, "text/csv; charset=utf-8", csvOf(sv.responses))
 	case "json":
-		a = jsonAnswer(http.StatusOK, slices.Concat([]*npsResponse{}, sv.responses))
+		a = jsonAnswer(http.StatusOK, append([]*npsResponse{}, sv.responses...))
 	default:
 		return salesOSBadRequest("format must be one of the following values: csv, json")
 	}

@@ -27,7 +27,7 @@ func withNPSSurvey(next func(*Server, *request, *npsSurvey) answer) handler {
 }
 
 func (s *Server) listNPSSurveys(*request) answer {
-	return jsonAnswer(http.StatusOK, slices.Concat([]*npsSurvey{}, s.store.npsSurveys.items))
+	return jsonAnswer(http.StatusOK, append([]*npsSurvey{}, s.store.npsSurveys.items...))
 }
 
 func (s *Server) createNPSSurvey(req *request) answer {

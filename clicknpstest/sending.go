@@ -66,7 +66,8 @@ func (s *Server) repeatOf(i int) (attempt, webhook, error) {
 }
 
 // DeliverTo hands all deliveries from now on to receiver, in process, whatever URL a webhook names: no
-// socket is involved, and so it works in a [testing/synctest] bubble.
+// socket is involved, and so it works in a [testing/synctest] bubble. A delivery is given up after 10 s: the
+// request's context ends, and a receiver that goes on all the same is left behind.
 func (s *Server) DeliverTo(receiver http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,7 +164,7 @@ func (e *event) payload(stamp time.Time) []byte {
 // handlerTransport answers requests by a handler.
 type handlerTransport struct{ handler http.Handler }
 
-// RoundTrip implements [http.RoundTripper]. A handler that takes too long is left behind.
+// RoundTrip implements [http.RoundTripper].
 func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readRequestBody(r)
 	if err != nil {

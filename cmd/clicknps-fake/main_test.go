@@ -16,7 +16,9 @@ func TestServesUntilTheContextEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out, printed := io.Pipe()
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-plan", "free", "-key", "sk_test_mine"}, printed) }()
+	go func() {
+		ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-plan", "free", "-key", "sk_test_mine"}, printed)
+	}()
 
 	env := map[string]string{}
 	for lines := bufio.NewScanner(out); len(env) < 5 && lines.Scan(); {
