@@ -43,7 +43,7 @@ type event struct {
 type attempt struct {
 	due       time.Time
 	event     *event
-	webhookID string // empty: to every webhook that wants the event, and exists when it is due
+	webhookID string // empty: to every webhook that exists when it is due
 	number    int
 }
 
@@ -124,7 +124,7 @@ func (s *Server) nextAttempt(goal time.Duration) (a attempt, hook webhook, ok bo
 	return attempt{}, webhook{}, false
 }
 
-// address sends a's event, as it is now, to all webhooks that want it. The caller holds s.mu.
+// address sends a's event, as it is now, to all webhooks that wanted it when it fell due. The caller holds s.mu.
 func (s *Server) address(a attempt) {
 	e := *a.event
 	if e.response != nil {
@@ -134,7 +134,7 @@ func (s *Server) address(a attempt) {
 		e.survey = new(*e.survey)
 	}
 	for _, hook := range s.store.webhooks.items {
-		if slices.Contains(hook.Events, string(e.kind)) {
+		if slices.Contains(hook.Events, string(e.kind)) && !hook.CreatedAt.After(a.due) {
 			s.outbox.add(attempt{due: a.due, event: &e, webhookID: hook.ID, number: 1})
 		}
 	}

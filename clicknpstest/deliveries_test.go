@@ -25,6 +25,7 @@ const (
 func answering(status *atomic.Int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(int(status.Load()))
 	})
 }
@@ -237,6 +238,20 @@ func TestWebhooksGetWhatTheyWantWhileTheyExist(t *testing.T) {
 	assert.Equal(t, "https://example.com/late", srv.Deliveries()[2].URL)
 	_, err := srv.Redeliver(0)
 	assert.ErrorContains(t, err, "was deleted")
+}
+
+func TestAWebhookHearsNothingOfTheTimeBeforeIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		srv.DeliverTo(http.NotFoundHandler())
+		srv.Respond("s", "a", 9, "")
+		until(time.Now().Add(commentTime + time.Second))
+		srv.Respond("s", "b", 9, "")
+		inProcess(t, srv).call("POST", "/v1/webhooks", `{"url":"https://example.com","events":`+allEvents+`}`)
+		srv.Advance(commentTime)
+		require.Len(t, srv.Deliveries(), 1)
+		assert.Contains(t, string(srv.Deliveries()[0].Body), `"subject_id":"b"`)
+	})
 }
 
 func TestRedeliver(t *testing.T) {

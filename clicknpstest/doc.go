@@ -28,9 +28,9 @@
 // # In process, or over a socket
 //
 // [Server.Client] and [Server.Transport] call the fake directly: no socket, no goroutine, and so they work in
-// a [testing/synctest] bubble, where waiting out a rate limit takes no time at all. [Server.URL] listens on a
-// loopback port from its first call on, for programs that want an address; not for use in a bubble. Faults
-// are the same on both.
+// a [testing/synctest] bubble, where waiting out a rate limit takes no time at all; create the fake inside the
+// bubble. [Server.URL] listens on a loopback port from its first call on, for programs that want an address;
+// not for use in a bubble. Faults are the same on both.
 //
 // # Time
 //

@@ -102,10 +102,10 @@ func (s *Server) useSalesOSLimit(who string) (header http.Header, refused bool) 
 	if s.salesOSLimit == 0 {
 		return header, false
 	}
-	w, ok := s.salesOS[who]
+	w, ok := s.salesQuota[who]
 	if !ok {
 		w = &window{length: time.Minute, limit: s.salesOSLimit}
-		s.salesOS[who] = w
+		s.salesQuota[who] = w
 	}
 	ok, rest := w.hit(s.now())
 	reset := time.Now().Add(rest + time.Second - 1) // in the client's time; Unix rounds down

@@ -35,7 +35,7 @@ type Server struct {
 	offset      time.Duration
 	store       store
 	quota       []*window
-	salesOS     map[string]*window
+	salesQuota  map[string]*window // by user or key
 	idempotency map[string]remembered
 	faults      faults
 	recorded    []*RecordedRequest
@@ -67,7 +67,7 @@ func New(opts ...Option) *Server {
 		fatalf:      func(format string, args ...any) { panic(fmt.Sprintf(format, args...)) },
 		store:       newStore(c.seed),
 		quota:       []*window{{length: time.Minute, limit: c.plan.PerMinute}, {length: time.Hour, limit: c.plan.PerHour}},
-		salesOS:     map[string]*window{},
+		salesQuota:  map[string]*window{},
 		idempotency: map[string]remembered{},
 		faults:      newFaults(c.seed),
 		outbox:      newOutbox(),

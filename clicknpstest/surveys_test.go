@@ -2,6 +2,7 @@ package clicknpstest_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,17 @@ func TestSurveyValidation(t *testing.T) {
 	assert.Equal(t, []clicknps.Survey{before}, srv.Surveys(), "nothing refused has an effect")
 }
 
+func TestEveryBodyMustBeAnObject(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	r := srv.Respond("s", "a", 9, "")
+	c := inProcess(t, srv)
+	for _, path := range []string{"/v1/surveys", "/v1/webhooks", "/v1/links/mint", "/v1/responses/" + r.ID + "/comment"} {
+		got := c.call("POST", path, `"text"`)
+		assert.Equal(t, 400, got.status, path)
+		assert.JSONEq(t, clickNPSError("invalid_request", "Request body must be a JSON object", ""), got.body)
+	}
+}
+
 func TestPaginationIsTheDocumentsOwnExample(t *testing.T) {
 	srv := clicknpstest.Run(t)
 	for i := range 45 {
@@ -140,6 +152,14 @@ func TestOrdersOfLists(t *testing.T) {
 			srv.AddResponse(clicknps.Response{ID: name, SubjectID: name})
 		}
 		c := inProcess(t, srv)
+		for _, host := range []string{"b", "c", "a"} {
+			c.call("POST", "/v1/webhooks", `{"url":"https://`+host+`","events":["response.created"]}`)
+		}
+		var hosts []string
+		for _, u := range c.get("/v1/webhooks").names(t, "url") {
+			hosts = append(hosts, strings.TrimPrefix(u, "https://"))
+		}
+		assert.Equal(t, want, hosts)
 		assert.Equal(t, want, c.get("/v1/surveys").names(t, "id"))
 		assert.Equal(t, want, c.get("/v1/responses").names(t, "id"))
 		pages := c.get("/v1/surveys?limit=2").names(t, "id")
