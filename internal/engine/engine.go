@@ -3,8 +3,10 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -52,10 +54,10 @@ type Limiter interface {
 type Call struct {
 	Method string
 	URL    *url.URL
-	Header http.Header // without the credential
-	Body   []byte      // nil: none
-	Once   bool        // a request that may have arrived must not be sent again
-	Stream bool        // a 2xx answer's body is handed over unread
+	Header func() http.Header // anew for every attempt: middleware, a Jar and the credential write into it
+	Body   []byte             // nil: none
+	Once   bool               // a request that may have arrived must not be sent again
+	Stream bool               // a 2xx answer's body is handed over unread
 }
 
 // Result is what is known of a call when it ends, whether it succeeded or not.
@@ -129,6 +131,7 @@ func New(c Config) *Engine {
 // err is nil if an answer arrived whole and was not refused a repeat for lack of time. The result is never nil.
 func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
 	x := &exchange{call: call, idleSince: time.Now()}
+	x.result.Attempts = x.attempts[:0]
 	defer x.back()
 	defer x.free(nil)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
@@ -177,7 +180,7 @@ func (e *Engine) admit(req *http.Request) error {
 		x.free(nil)
 		x.back()
 	}
-	req.Header = x.call.Header.Clone()
+	req.Header = x.call.Header()
 	if err := e.credential.Authorize(ctx, req.Header); err != nil {
 		return err
 	}
@@ -189,6 +192,9 @@ func (e *Engine) admit(req *http.Request) error {
 type exchange struct {
 	call       *Call
 	result     Result
+	attempts   [1]Attempt // where most results' Attempts are
+	body       bytes.Buffer
+	limited    io.LimitedReader
 	sentHeader http.Header
 	done       func(http.Header) // gives the limiter's room back
 	scout      func()            // this attempt goes first, and others wait for it
