@@ -108,6 +108,9 @@ func NewWebhookVerifier(secrets []string, opts ...VerifierOption) (*WebhookVerif
 		v.keys = append(v.keys, signing.NewKey(secret))
 	}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("%w: webhook verifier: nil option", ErrInvalidParams)
+		}
 		if err := opt(v); err != nil {
 			return nil, err
 		}

@@ -95,3 +95,30 @@ func (r *memberReader) time(name string, m member) time.Time {
 	}
 	return t
 }
+
+func (r *memberReader) response(p *wirePayload) *Response {
+	return &Response{
+		ID:        r.text("id", p.ID),
+		SurveyID:  r.required("survey_id", p.SurveyID),
+		SubjectID: r.required("subject_id", p.SubjectID),
+		Score:     r.score("score", p.Score),
+		Comment:   r.text("comment", p.Comment),
+		CreatedAt: r.time("created_at", p.CreatedAt),
+		UpdatedAt: r.time("updated_at", p.UpdatedAt),
+	}
+}
+
+func (r *memberReader) survey(p *wirePayload) *Survey {
+	id := p.SurveyID
+	if !id.present() {
+		id = p.ID
+	}
+	return &Survey{
+		ID:        r.required("survey_id", id),
+		Name:      r.text("name", p.Name),
+		Question:  r.text("question", p.Question),
+		Status:    SurveyStatus(r.text("status", p.Status)),
+		CreatedAt: r.time("created_at", p.CreatedAt),
+		UpdatedAt: r.time("updated_at", p.UpdatedAt),
+	}
+}

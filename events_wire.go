@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -16,10 +15,10 @@ import (
 // wireEvent is a delivery's body. A flat one is a response without a type; an envelope has a type and, in data, the rest.
 type wireEvent struct {
 	wirePayload
-	Type      member `json:"type"`
-	Event     member `json:"event"` // another name of type
-	Timestamp member `json:"timestamp"`
-	Data      member `json:"data"`
+	Type      member       `json:"type"`
+	Event     member       `json:"event"` // another name of type
+	Timestamp member       `json:"timestamp"`
+	Data      *wirePayload `json:"data"` // nil if it is no object
 }
 
 // wirePayload is a response or a survey, as far as a delivery tells of it.
@@ -51,12 +50,15 @@ func parseEvent(body []byte) (*Event, timestampKind, error) {
 		return nil, noTimestamp, errors.New("not UTF-8")
 	}
 	var wire wireEvent
-	if err := unmarshalObject(body, &wire); err != nil {
+	err := json.Unmarshal(body, &wire)
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && mismatch.Field == "" {
+		return nil, noTimestamp, errors.New("not a JSON object")
+	} else if err != nil && !ok {
 		return nil, noTimestamp, err
 	}
+	var r memberReader
 	e := &Event{raw: body}
 	kind := noTimestamp
-	var r memberReader
 	switch {
 	case wire.Timestamp.present():
 		kind, e.Timestamp = attemptTimestamp, r.time("timestamp", wire.Timestamp)
@@ -66,94 +68,77 @@ func parseEvent(body []byte) (*Event, timestampKind, error) {
 	e.Type = EventType(cmp.Or(r.text("type", wire.Type), r.text("event", wire.Event)))
 	switch {
 	case e.Type != "":
-		wire.readEnvelope(e, &r)
-	case wire.Data.present():
+		e.readEnvelope(&wire, &r)
+	case wire.Data != nil:
 		r.fail("type", "missing")
 	default:
 		e.Type = EventResponseCreated
-		e.setResponse(&wire.wirePayload, &r)
-		e.Key = responseKey(e)
+		e.setResponse(r.response(&wire.wirePayload))
+		e.Key = e.hash()
 	}
 	return e, kind, r.err
 }
 
 // readEnvelope sets what an event with a type is about, and its key.
-func (w *wireEvent) readEnvelope(e *Event, r *memberReader) {
-	id := r.text("id", w.ID)
-	payload, content := w.wirePayload, e.raw
-	payload.ID, payload.CreatedAt = member{}, member{} // the event's own
-	var data memberReader
-	if w.Data.repeated {
-		r.fail("data", "occurs more than once")
-	}
-	if w.Data.present() {
-		content = []byte(w.Data.json)
-		data.path, payload = "data.", wirePayload{}
-		if err := unmarshalObject(content, &payload); err != nil {
-			data.keep(fmt.Errorf("data: %w", err))
-		}
+func (e *Event) readEnvelope(wire *wireEvent, r *memberReader) {
+	id := r.text("id", wire.ID)
+	payload := wire.Data
+	if payload != nil {
+		r.path = "data."
+	} else {
+		payload = &wire.wirePayload
+		payload.ID, payload.CreatedAt = member{}, member{} // the event's own
 	}
 	switch e.Type {
 	case EventResponseCreated, EventResponseUpdated:
-		e.setResponse(&payload, &data)
-		e.Key = cmp.Or(id, responseKey(e))
-		r.keep(data.err)
+		e.setResponse(r.response(payload))
 	case EventSurveyCompleted:
-		e.setSurvey(&payload, &data)
-		e.Key = cmp.Or(id, hashKey(string(e.Type), e.SurveyID)) // a survey completes once
-		r.keep(data.err)
+		e.setSurvey(r.survey(payload))
 	default:
-		e.setUnknown(&payload, &data)
-		e.Key = cmp.Or(id, hashKey(string(e.Type), string(content)))
+		e.setUnknown(payload)
+	}
+	if e.Key = id; id == "" {
+		e.Key = e.hash()
 	}
 }
 
-func (e *Event) setResponse(p *wirePayload, r *memberReader) {
-	e.Response = &Response{
-		ID:        r.text("id", p.ID),
-		SurveyID:  r.required("survey_id", p.SurveyID),
-		SubjectID: r.required("subject_id", p.SubjectID),
-		Score:     r.score("score", p.Score),
-		Comment:   r.text("comment", p.Comment),
-		CreatedAt: r.time("created_at", p.CreatedAt),
-		UpdatedAt: r.time("updated_at", p.UpdatedAt),
-	}
-	e.SurveyID = e.Response.SurveyID
+func (e *Event) setResponse(response *Response) {
+	e.Response, e.SurveyID = response, response.SurveyID
 }
 
-func (e *Event) setSurvey(p *wirePayload, r *memberReader) {
-	id := p.SurveyID
-	if !id.present() {
-		id = p.ID
-	}
-	e.Survey = &Survey{
-		ID:        r.required("survey_id", id),
-		Name:      r.text("name", p.Name),
-		Question:  r.text("question", p.Question),
-		Status:    SurveyStatus(r.text("status", p.Status)),
-		CreatedAt: r.time("created_at", p.CreatedAt),
-		UpdatedAt: r.time("updated_at", p.UpdatedAt),
-	}
-	e.SurveyID = e.Survey.ID
+func (e *Event) setSurvey(survey *Survey) {
+	e.Survey, e.SurveyID = survey, survey.ID
 }
 
-// setUnknown makes what it can of an event that this SDK does not know. Whatever can't be read is left out.
-func (e *Event) setUnknown(p *wirePayload, r *memberReader) {
-	e.SurveyID = r.text("survey_id", p.SurveyID)
-	switch {
-	case strings.HasPrefix(string(e.Type), "response."):
-		e.setResponse(p, r)
-	case strings.HasPrefix(string(e.Type), "survey."):
-		e.setSurvey(p, r)
+// setUnknown makes what it can of an event that this SDK does not know. Nothing is wrong with what it can't read.
+func (e *Event) setUnknown(payload *wirePayload) {
+	var r memberReader
+	switch kind, _, _ := strings.Cut(string(e.Type), "."); kind {
+	case "response":
+		if response := r.response(payload); r.err == nil {
+			e.setResponse(response)
+		}
+	case "survey":
+		if survey := r.survey(payload); r.err == nil {
+			e.setSurvey(survey)
+		}
 	}
-	if r.err != nil {
-		e.Response, e.Survey = nil, nil
-	}
+	e.SurveyID = cmp.Or(e.SurveyID, r.text("survey_id", payload.SurveyID))
 }
 
-// responseKey is the key of a response event without an id: what is the same in each attempt.
-func responseKey(e *Event) string {
-	return hashKey(string(e.Type), e.SurveyID, e.Response.SubjectID, strconv.Itoa(e.Response.Score), e.Response.Comment)
+// hash is the key of an event without an id: a hash of what stays the same in each attempt to deliver it.
+func (e *Event) hash() string {
+	switch e.Type {
+	case EventResponseCreated, EventResponseUpdated:
+		return hashKey(string(e.Type), e.SurveyID, e.Response.SubjectID, strconv.Itoa(e.Response.Score), e.Response.Comment)
+	case EventSurveyCompleted:
+		return hashKey(string(e.Type), e.SurveyID)
+	}
+	var content struct{ Data json.RawMessage }
+	if err := json.Unmarshal(e.raw, &content); err != nil || content.Data == nil || string(content.Data) == "null" {
+		content.Data = e.raw // it may change with each attempt, but then it is handled twice rather than never
+	}
+	return hashKey(string(e.Type), string(content.Data))
 }
 
 // hashKey puts its length in front of each part, so that no two lists of parts are hashed as the same bytes.
@@ -165,12 +150,4 @@ func hashKey(parts ...string) string {
 	}
 	sum := sha256.Sum256(encoded)
 	return hex.EncodeToString(sum[:])
-}
-
-func unmarshalObject(data []byte, into any) error {
-	err := json.Unmarshal(data, into)
-	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return errors.New("not a JSON object")
-	}
-	return err
 }
