@@ -9,7 +9,7 @@ import (
 )
 
 // Deduper remembers which events were handled, by [Event.Key]. It must be safe for concurrent use.
-// An error of either method makes the sender deliver the event again.
+// Each call has 5 seconds. After an error of Claim the sender delivers the event again.
 type Deduper interface {
 	// Claim takes key for ttl and reports true, or reports false if it is already taken. It must be atomic.
 	Claim(ctx context.Context, key string, ttl time.Duration) (bool, error)

@@ -57,6 +57,7 @@ type VerifierOption func(*WebhookVerifier) error
 
 // WithTolerance sets how far the signed timestamp of a delivery may be from this machine's clock, before or after it.
 // The default is 5 minutes. With d <= 0 timestamps are not checked, and only deduplication protects from replays.
+// Handled events are remembered for 72 hours: keep d under 36.
 func WithTolerance(d time.Duration) VerifierOption {
 	return func(v *WebhookVerifier) error {
 		v.tolerance = d
@@ -65,7 +66,9 @@ func WithTolerance(d time.Duration) VerifierOption {
 }
 
 // WithDeduper replaces the verifier's own memory of handled events, for example by a store that several processes share.
-// The default remembers the last 100,000 events in memory. A nil d is [ErrInvalidParams].
+// The default remembers the last 100,000 events, until the program ends. A store outlives the program: an event whose
+// handling was cut short by a crash stays claimed there, and is acknowledged as a duplicate when it comes again.
+// A nil d is [ErrInvalidParams].
 func WithDeduper(d Deduper) VerifierOption {
 	return func(v *WebhookVerifier) error {
 		if d == nil {

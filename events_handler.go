@@ -20,8 +20,7 @@ var errNoHandlerFunc = errors.New("clicknps: webhook: the handler function is ni
 // What fn returns decides about the event: nil, and it is done; an error or a panic, and the sender delivers it again.
 // So fn should be safe to repeat, and quick: the sender gives up after some seconds. For slow work, let fn store the
 // event and work later, or use [WebhookVerifier.Queue]. A delivery that arrives while the same event is being handled
-// waits for the outcome and answers the same. Only this process knows of the wait: where several share a [Deduper],
-// another one acknowledges the repeated delivery at once.
+// waits for the outcome and answers the same. (In another process that shares the [Deduper] it is acknowledged at once.)
 //
 // The answers, each with a short JSON body:
 //

@@ -275,6 +275,8 @@ func TestHandlerAnswers500WhenTheDeduperFails(t *testing.T) {
 	require.Len(t, told, 1)
 	assert.ErrorIs(t, told[0], down)
 
+	assert.Len(t, store.released, 1, "the claim may have been made all the same")
+
 	store.claimErr, store.releaseErr = nil, down
 	assertAnswer(t, deliver(t, handler, body), 500, "not_handled")
 	assert.Equal(t, 1, calls)
@@ -283,17 +285,19 @@ func TestHandlerAnswers500WhenTheDeduperFails(t *testing.T) {
 	assert.ErrorContains(t, told[2], "fn fails")
 }
 
-func TestHandlerReleasesAfterTheSenderHungUp(t *testing.T) {
+func TestHandlerUsesTheDeduperAfterTheSenderHungUp(t *testing.T) {
 	store := &storeDeduper{claimed: map[string]time.Duration{}}
 	body := flatBody("user_1", time.Now())
 	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
 	request := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", strings.NewReader(body))
 	request.Header = signed(body)
+	calls := 0
 	handler := newVerifier(t, clicknps.WithDeduper(store)).Handler(func(ctx context.Context, _ *clicknps.Event) error {
-		hangUp()
-		<-ctx.Done()
+		calls++
 		return ctx.Err()
 	})
 	assertAnswer(t, serve(t, handler, request), 500, "not_handled")
+	assert.Equal(t, 1, calls)
 	assert.Len(t, store.released, 1)
 }

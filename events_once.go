@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// releaseTimeout bounds giving a claim back, which goes on when the sender has hung up.
-const releaseTimeout = 5 * time.Second
+// deduperTimeout bounds a call of the Deduper. Nothing else cuts it short: a claim that is given up when the sender hangs
+// up may have been made or not, and a handler has often failed because of that.
+const deduperTimeout = 5 * time.Second
 
 // errUnfinished is what a handler function leaves behind that ended its goroutine, as a test's FailNow does.
 var errUnfinished = errors.New("clicknps: webhook: the handler function did not return")
@@ -33,24 +34,22 @@ func (v *WebhookVerifier) handleOnce(ctx context.Context, e *Event, fn func(cont
 		}
 	}
 	defer v.end(e.Key, h)
-	claimed, err := v.deduper.Claim(ctx, e.Key, claimTTL)
-	switch {
-	case err != nil:
-		h.err = fmt.Errorf("clicknps: webhook: claiming an event: %w", err)
-		v.onError(ctx, e, h.err)
-		return false, h.err
-	case !claimed:
-		h.err = nil
-		return true, nil
-	}
 	defer func() {
-		if h.err != nil {
+		if h.err != nil { // also when the claim failed: it may have been made all the same
 			v.release(ctx, e)
 			v.onError(ctx, e, h.err)
 		}
 	}()
-	h.err = call(ctx, fn, e)
-	return false, h.err
+	claimed, err := v.claim(ctx, e)
+	switch {
+	case err != nil:
+		h.err = fmt.Errorf("clicknps: webhook: claiming an event: %w", err)
+	case claimed:
+		h.err = call(ctx, fn, e)
+	default:
+		h.err = nil
+	}
+	return !claimed, h.err
 }
 
 func (v *WebhookVerifier) begin(key string) (h *handling, first bool) {
@@ -71,9 +70,15 @@ func (v *WebhookVerifier) end(key string, h *handling) {
 	close(h.done)
 }
 
-// release lets the next delivery of an event in. It outlives ctx, which has often ended when a handler fails.
+func (v *WebhookVerifier) claim(ctx context.Context, e *Event) (bool, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deduperTimeout)
+	defer cancel()
+	return v.deduper.Claim(ctx, e.Key, claimTTL)
+}
+
+// release lets the next delivery of an event in.
 func (v *WebhookVerifier) release(ctx context.Context, e *Event) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deduperTimeout)
 	defer cancel()
 	if err := v.deduper.Release(ctx, e.Key); err != nil {
 		v.onError(ctx, e, fmt.Errorf("clicknps: webhook: releasing an event: %w", err))

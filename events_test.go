@@ -199,7 +199,7 @@ func TestWebhookVerifierNeverShowsItsSecrets(t *testing.T) {
 	var dump recordingT // prints with %#v and with a dumper that follows pointers into unexported fields
 	assert.Equal(&dump, verifier, &clicknps.WebhookVerifier{})
 	assert.Contains(t, dump.printed.String(), "keys: ([]signing.Key) (len=1)")
-	marshalled, marshalErr := json.Marshal(verifier)
+	marshalled, marshalErr := json.Marshal(map[string]any{"verifier": verifier})
 	require.NoError(t, marshalErr)
 	var logged bytes.Buffer
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "verifier", verifier)
