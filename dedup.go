@@ -1,7 +1,7 @@
 package clicknps
 
 import (
-	"container/list"
+	linked "container/list"
 	"context"
 	"crypto/sha256"
 	"sync"
@@ -29,8 +29,8 @@ type memoryDeduper struct {
 	capacity int
 
 	mu     sync.Mutex
-	claims map[claimID]*list.Element
-	oldest *list.List // of memoryClaim, in the order they were made
+	claims map[claimID]*linked.Element
+	oldest *linked.List // of memoryClaim, in the order they were made
 }
 
 // claimID is a key's hash: a key may be long, its claim is not.
@@ -42,7 +42,7 @@ type memoryClaim struct {
 }
 
 func newMemoryDeduper(capacity int) *memoryDeduper {
-	return &memoryDeduper{capacity: capacity, claims: make(map[claimID]*list.Element), oldest: list.New()}
+	return &memoryDeduper{capacity: capacity, claims: make(map[claimID]*linked.Element), oldest: linked.New()}
 }
 
 func (d *memoryDeduper) Claim(_ context.Context, key string, ttl time.Duration) (bool, error) {
@@ -75,7 +75,7 @@ func (d *memoryDeduper) Release(_ context.Context, key string) error {
 	return nil
 }
 
-func (d *memoryDeduper) drop(e *list.Element) {
+func (d *memoryDeduper) drop(e *linked.Element) {
 	delete(d.claims, e.Value.(memoryClaim).id)
 	d.oldest.Remove(e)
 }

@@ -25,16 +25,15 @@ type Event struct {
 	Type      EventType // a flat delivery carries none: EventResponseCreated
 	Key       string    // the same for every attempt of one event, for deduplication
 	SurveyID  string
-	Response  *Response // never nil in a response.created or response.updated event
-	Survey    *Survey   // never nil in a survey.completed event
+	Response  *Response // never nil in a response.created or response.updated event; its own RawJSON is nil
+	Survey    *Survey   // never nil in a survey.completed event; its own RawJSON is nil
 	Timestamp time.Time // the signed one; zero if the body has none
 
 	raw json.RawMessage
 }
 
-// RawJSON returns the delivery's body as it was received, with the fields that this SDK does not know.
-// It must not be modified.
-func (e Event) RawJSON() json.RawMessage { return e.raw }
+// RawJSON returns the delivery's body as it was received, with the fields that this SDK does not know. It is a copy.
+func (e Event) RawJSON() json.RawMessage { return bytes.Clone(e.raw) }
 
 // WebhookVerifier receives webhook deliveries: it tells the real from the forged, the fresh from the replayed and the new
 // from the repeated. [WebhookVerifier.Handler] does all of it, [WebhookVerifier.Queue] too and acknowledges before the

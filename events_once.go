@@ -45,7 +45,7 @@ func (v *WebhookVerifier) handleOnce(ctx context.Context, e *Event, fn func(cont
 	case err != nil:
 		h.err = fmt.Errorf("clicknps: webhook: claiming an event: %w", err)
 	case claimed:
-		h.err = call(ctx, fn, e)
+		h.err = callHandler(ctx, fn, e)
 	default:
 		h.err = nil
 	}
@@ -85,8 +85,8 @@ func (v *WebhookVerifier) release(ctx context.Context, e *Event) {
 	}
 }
 
-// call returns a panic of fn as an error.
-func call(ctx context.Context, fn func(context.Context, *Event) error, e *Event) (err error) {
+// callHandler returns a panic of fn as an error.
+func callHandler(ctx context.Context, fn func(context.Context, *Event) error, e *Event) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("clicknps: webhook: the handler function panicked: %v\n%s", p, debug.Stack())

@@ -151,7 +151,7 @@ func (q *WebhookQueue) try(e *Event) (err error) {
 		if stop := q.ctx.Err(); stop != nil {
 			return errors.Join(err, stop)
 		}
-		if err = call(q.ctx, q.fn, e); err == nil {
+		if err = callHandler(q.ctx, q.fn, e); err == nil {
 			return nil
 		}
 		delay = max(queueBackoff, 2*delay)

@@ -149,5 +149,5 @@ func hashKey(parts ...string) string {
 		encoded = append(encoded, part...)
 	}
 	sum := sha256.Sum256(encoded)
-	return hex.EncodeToString(sum[:])
+	return string(hex.AppendEncode(encoded[:0], sum[:]))
 }
