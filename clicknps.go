@@ -1,58 +1,100 @@
-// Package clicknps is a client of ClickNPS and SalesOS NPS Surveys.
 package clicknps
 
 import (
-	"log/slog"
 	"net/http"
-	"time"
+	"strings"
+
+	"github.com/clicknps/go-sdk/internal/engine"
 )
 
-// Client calls the two services. It is safe for concurrent use.
+// Version is this SDK's version, as it stands in the User-Agent header.
+const Version = "0.1.0"
+
+// Client calls the two services. Make one with [New] and share it: it is safe for concurrent use, and what it learns
+// of a service's limits serves all goroutines.
 type Client struct {
 	Surveys   *SurveysService
 	Responses *ResponsesService
 	Webhooks  *WebhooksService
 	Links     *LinksService
 	NPS       *NPSService // SalesOS
+
+	live bool
 }
 
-type (
-	SurveysService   struct{}
-	ResponsesService struct{}
-	WebhooksService  struct{}
-	LinksService     struct{}
-	NPSService       struct{}
-)
+// New returns a client. Credentials come from options, else from the environment: CLICKNPS_API_KEY for ClickNPS;
+// SALESOS_TOKEN or SALESOS_API_KEY for SalesOS. A service without any answers each call with [ErrMissingCredentials].
+//
+// An option that can't be right is an error that wraps [ErrInvalidParams]; nothing is sent.
+func New(opts ...Option) (*Client, error) {
+	c, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	clickNPS, err := c.clickNPS()
+	if err != nil {
+		return nil, err
+	}
+	salesOS, err := c.salesOS()
+	if err != nil {
+		return nil, err
+	}
+	return &Client{
+		Surveys:   &SurveysService{clickNPS},
+		Responses: &ResponsesService{clickNPS},
+		Webhooks:  &WebhooksService{clickNPS},
+		Links:     &LinksService{clickNPS},
+		NPS:       &NPSService{salesOS},
+		live:      strings.HasPrefix(c.apiKey, "sk_live_"),
+	}, nil
+}
 
-// Option configures a [Client].
-type Option func(*config) error
+// Live reports whether the ClickNPS key is a production key: one that begins with sk_live_.
+func (c *Client) Live() bool { return c.live }
 
-type config struct{}
+func (c *config) clickNPS() (*service, error) {
+	base, err := parseBaseURL("WithBaseURL", c.baseURL, c.plainHTTP)
+	if err != nil {
+		return nil, err
+	}
+	var cred *credential
+	if c.apiKey != "" {
+		cred = static("Authorization", "Bearer ", c.apiKey)
+	}
+	s := &service{name: "clicknps", base: base, credential: cred, keyed: true, userAgent: c.userAgent}
+	s.engine = c.engine(s, c.limiter())
+	return s, nil
+}
 
-// New returns a client.
-func New(opts ...Option) (*Client, error) { return &Client{}, nil }
+func (c *config) salesOS() (*service, error) {
+	base, err := parseBaseURL("WithSalesOSBaseURL", c.salesOSBaseURL, c.plainHTTP)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{name: "salesos", base: base, credential: c.salesOSCredential, userAgent: c.userAgent}
+	s.engine = c.engine(s, c.salesOSLimiter())
+	return s, nil
+}
 
-func (c *Client) Live() bool                                                { return false }
-func WithAPIKey(key string) Option                                          { return nil }
-func WithBaseURL(rawURL string) Option                                      { return nil }
-func WithSalesOSToken(jwt string) Option                                    { return nil }
-func WithSalesOSAPIKey(key string) Option                                   { return nil }
-func WithSalesOSBaseURL(rawURL string) Option                               { return nil }
-func WithHTTPClient(hc *http.Client) Option                                 { return nil }
-func WithMiddleware(mw ...func(http.RoundTripper) http.RoundTripper) Option { return nil }
-func WithRetryPolicy(p RetryPolicy) Option                                  { return nil }
-func WithPlan(p Plan) Option                                                { return nil }
-func WithRateLimiter(l RateLimiter) Option                                  { return nil }
-func WithSalesOSRateLimiter(l RateLimiter) Option                           { return nil }
-func WithLogger(l *slog.Logger) Option                                      { return nil }
-func WithUserAgent(product string) Option                                   { return nil }
-func WithPlainHTTP() Option                                                 { return nil }
+func (c *config) engine(s *service, limiter engine.Limiter) *engine.Engine {
+	return engine.New(engine.Config{
+		Service:    s.name,
+		HTTPClient: c.httpClient,
+		Middleware: c.middleware,
+		Policy:     c.policy,
+		Credential: s.credential,
+		Limiter:    limiter,
+		Logger:     c.logger,
+	})
+}
 
-// RetryPolicy says how often and how long to repeat.
-type RetryPolicy struct {
-	MaxRetries     int           // repeats after a failure; 0 means 4, -1 none
-	MinBackoff     time.Duration // 0 means 500 ms
-	MaxBackoff     time.Duration // 0 means 8 s
-	MaxRetryAfter  time.Duration // longest wait that a server may ask for; 0 means 2 min
-	AttemptTimeout time.Duration // 0 means 30 s
+// newHTTPClient is net/http's default client with more warm connections a host: all calls go to two.
+func newHTTPClient() *http.Client {
+	transport, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return &http.Client{Transport: http.DefaultTransport}
+	}
+	transport = transport.Clone()
+	transport.MaxIdleConnsPerHost = transport.MaxIdleConns
+	return &http.Client{Transport: transport}
 }

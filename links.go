@@ -1,6 +1,18 @@
 package clicknps
 
-import "time"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// LinksService mints the links that customers answer ClickNPS surveys with. It is safe for concurrent use.
+type LinksService struct{ api *service }
 
 // LinkMintParams is the body of [LinksService.Mint].
 type LinkMintParams struct {
@@ -17,4 +29,67 @@ type MintedLinks struct {
 	Response  *int // the score, once the customer has answered; nil before
 
 	origin
+}
+
+// Mint returns the eleven links for one customer and survey. Minting again returns the same links.
+//
+// POST /v1/links/mint
+func (s *LinksService) Mint(ctx context.Context, params *LinkMintParams, opts ...RequestOption) (*MintedLinks, error) {
+	return fetch[MintedLinks](ctx, s.api, call{method: http.MethodPost, path: []string{"links", "mint"}, body: params}, opts)
+}
+
+// wireLinks are minted links as the server sends them.
+type wireLinks struct {
+	Links     map[string]string `json:"links"`
+	ExpiresAt time.Time         `json:"expires_at"`
+	Response  *int              `json:"response"`
+}
+
+// UnmarshalJSON decodes what POST /v1/links/mint answers. A link that is missing is an error.
+func (m *MintedLinks) UnmarshalJSON(data []byte) error {
+	var wire wireLinks
+	if err := unmarshal(data, &wire); err != nil {
+		return err
+	}
+	for score := range m.Links {
+		if m.Links[score] = wire.Links[strconv.Itoa(score)]; m.Links[score] == "" {
+			return fmt.Errorf("the link for score %d is missing", score)
+		}
+	}
+	m.ExpiresAt, m.Response = wire.ExpiresAt, wire.Response
+	return nil
+}
+
+// MarshalJSON encodes the links as the server does.
+func (m MintedLinks) MarshalJSON() ([]byte, error) {
+	wire := wireLinks{Links: make(map[string]string, len(m.Links)), ExpiresAt: m.ExpiresAt, Response: m.Response}
+	for score, link := range m.Links {
+		wire.Links[strconv.Itoa(score)] = link
+	}
+	return json.Marshal(wire)
+}
+
+func (m *MintedLinks) identity() string { return m.Links[0] }
+
+const maxTTLDays = 365
+
+func (p *LinkMintParams) validate() error {
+	switch {
+	case p.TTLDays < 0 || p.TTLDays > maxTTLDays:
+		return invalid("ttl_days", "TTLDays must be 1–%d, or 0 for the server's default", maxTTLDays)
+	case p.RedirectURL != "":
+		if u, err := url.Parse(p.RedirectURL); err != nil || !u.IsAbs() {
+			return invalid("redirect_url", "RedirectURL must be absolute")
+		}
+	}
+	return first(mintable("survey_id", "SurveyID", p.SurveyID), mintable("subject_id", "SubjectID", p.SubjectID))
+}
+
+const mintableCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+func mintable(field, name, id string) error {
+	if strings.Trim(id, mintableCharacters) != "" {
+		return invalid(field, `%s may have letters, digits, "_" and "-" only`, name)
+	}
+	return required(field, name, id)
 }

@@ -1,6 +1,15 @@
 package clicknps
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// NPSService is the SalesOS NPS Surveys service. It is safe for concurrent use.
+//
+// SalesOS knows no idempotency keys: a POST whose answer is lost is not repeated, and fails with [ErrOutcomeUnknown].
+type NPSService struct{ api *service }
 
 // NPSSurveyType says when a SalesOS survey is sent. A value that this SDK does not know is kept as it is.
 type NPSSurveyType string
@@ -99,3 +108,105 @@ const (
 	ExportCSV  ExportFormat = "csv"
 	ExportJSON ExportFormat = "json"
 )
+
+// List returns all surveys.
+//
+// GET /v1/nps-surveys
+func (s *NPSService) List(ctx context.Context, opts ...RequestOption) ([]NPSSurvey, error) {
+	surveys, err := fetch[npsSurveyList](ctx, s.api, call{method: http.MethodGet, path: npsPath()}, opts)
+	if err != nil {
+		return nil, err
+	}
+	return surveys.items, nil
+}
+
+// Create creates a survey.
+//
+// POST /v1/nps-surveys
+func (s *NPSService) Create(ctx context.Context, params *NPSSurveyCreateParams, opts ...RequestOption) (*NPSSurvey, error) {
+	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodPost, path: npsPath(), body: params}, opts)
+}
+
+// Get returns the survey with this id, or [ErrNotFound].
+//
+// GET /v1/nps-surveys/{id}
+func (s *NPSService) Get(ctx context.Context, id string, opts ...RequestOption) (*NPSSurvey, error) {
+	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodGet, path: npsPath(id)}, opts)
+}
+
+// Update changes the fields that params sets, and returns the survey as it is then.
+//
+// PATCH /v1/nps-surveys/{id}
+func (s *NPSService) Update(ctx context.Context, id string, params *NPSSurveyUpdateParams, opts ...RequestOption) (*NPSSurvey, error) {
+	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodPatch, path: npsPath(id), body: params}, opts)
+}
+
+// Replace replaces the whole survey, and returns it.
+//
+// PUT /v1/nps-surveys/{id}
+func (s *NPSService) Replace(ctx context.Context, id string, params *NPSSurveyReplaceParams, opts ...RequestOption) (*NPSSurvey, error) {
+	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodPut, path: npsPath(id), body: params}, opts)
+}
+
+// Delete deletes the survey with this id. It fails with [ErrNotFound] if there is none.
+//
+// DELETE /v1/nps-surveys/{id}
+func (s *NPSService) Delete(ctx context.Context, id string, opts ...RequestOption) error {
+	return s.api.delete(ctx, npsPath(id), opts)
+}
+
+// Toggle turns an active survey inactive and the other way round, and returns it. Made twice it undoes itself, so
+// it is not repeated once it may have arrived: [SetActive] is the safe way.
+//
+// POST /v1/nps-surveys/{id}/toggle
+//
+// [SetActive]: NPSService.SetActive
+func (s *NPSService) Toggle(ctx context.Context, id string, opts ...RequestOption) (*NPSSurvey, error) {
+	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodPost, path: npsPath(id, "toggle")}, opts)
+}
+
+// Metrics returns the Net Promoter Score across all surveys.
+//
+// GET /v1/nps-surveys/nps-metrics
+func (s *NPSService) Metrics(ctx context.Context, opts ...RequestOption) (*NPSMetrics, error) {
+	return fetch[NPSMetrics](ctx, s.api, call{method: http.MethodGet, path: npsPath("nps-metrics")}, opts)
+}
+
+// DashboardMetrics returns the same as Metrics, from the path that SalesOS' own frontend uses.
+//
+// GET /v1/nps-surveys/metrics/nps
+func (s *NPSService) DashboardMetrics(ctx context.Context, opts ...RequestOption) (*NPSMetrics, error) {
+	return fetch[NPSMetrics](ctx, s.api, call{method: http.MethodGet, path: npsPath("metrics", "nps")}, opts)
+}
+
+// Stats returns the account's counts across all surveys.
+//
+// GET /v1/nps-surveys/stats
+func (s *NPSService) Stats(ctx context.Context, opts ...RequestOption) (*NPSStats, error) {
+	return fetch[NPSStats](ctx, s.api, call{method: http.MethodGet, path: npsPath("stats")}, opts)
+}
+
+// Responses returns a survey's responses with their NPS breakdown.
+//
+// GET /v1/nps-surveys/{id}/responses
+func (s *NPSService) Responses(ctx context.Context, id string, opts ...RequestOption) (*NPSResponses, error) {
+	list, err := fetch[npsResponseList](ctx, s.api, call{method: http.MethodGet, path: npsPath(id, "responses")}, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &list.NPSResponses, nil
+}
+
+func npsPath(elements ...string) []string { return append([]string{"nps-surveys"}, elements...) }
+
+func (s *NPSSurvey) identity() string  { return s.ID }
+func (*NPSMetrics) identity() string   { return known }
+func (*NPSStats) identity() string     { return known }
+func (*NPSResponses) identity() string { return known }
+func (*NPSResponse) identity() string  { return known }
+
+func (p *NPSSurveyCreateParams) validate() error { return required("name", "Name", p.Name) }
+
+func (p *NPSSurveyUpdateParams) validate() error { return notEmptied("name", "Name", p.Name) }
+
+func (p *NPSSurveyReplaceParams) validate() error { return required("name", "Name", p.Name) }

@@ -1,5 +1,17 @@
 package clicknps
 
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/google/go-querystring/query"
+)
+
 // ListOptions selects a page of a list.
 type ListOptions struct {
 	Limit  int `url:"limit,omitempty"`  // items a page; 0: the server's default in List, 100 in All
@@ -18,4 +30,135 @@ type Pagination struct {
 	Limit   int  `json:"limit"`
 	Offset  int  `json:"offset"`
 	HasMore bool `json:"has_more"`
+}
+
+func (o ListOptions) validate() error {
+	switch {
+	case o.Limit < 0:
+		return invalid("limit", "Limit must not be negative")
+	case o.Offset < 0:
+		return invalid("offset", "Offset must not be negative")
+	}
+	return nil
+}
+
+// listParams are the query parameters of a list.
+type listParams interface{ validate() error }
+
+// list fetches one page of the list at path.
+func list[T any, P resource[T]](ctx context.Context, s *service, path string, params listParams, opts []RequestOption) (*Page[T], error) {
+	o := newRequestOptions(opts)
+	if err := params.validate(); err != nil {
+		o.fail(err)
+	}
+	page, err := getPage[T, P](ctx, s, call{method: http.MethodGet, path: []string{path}, query: params}, o, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &page.Page, nil
+}
+
+// all walks the list at path. What params and options say when it is called holds for the whole walk.
+func all[T any, P resource[T]](ctx context.Context, s *service, path string, params listParams, opts []RequestOption) iter.Seq2[*T, error] {
+	values, err := query.Values(params)
+	return func(yield func(*T, error) bool) {
+		o := newRequestOptions(opts)
+		for _, problem := range []error{err, params.validate()} {
+			if problem != nil {
+				o.fail(problem)
+			}
+		}
+		newWalk[T, P](ctx, s, path, values, o).run(yield)
+	}
+}
+
+// wirePage is a page as the server sends it.
+type wirePage[T any] struct {
+	Data       []T             `json:"data"`
+	Pagination *wirePagination `json:"pagination"`
+}
+
+type wirePagination struct {
+	Total   *int  `json:"total"`
+	Limit   int   `json:"limit"`
+	Offset  int   `json:"offset"`
+	HasMore *bool `json:"has_more"`
+}
+
+// fetchedPage is a page, and what a walk must know beyond it.
+type fetchedPage[T any] struct {
+	Page[T]
+	guessed bool // the server did not say whether there is more
+	follows bool // a leap has shown that nothing was skipped before it
+	fresh   int  // index of the first item that was not handed over
+}
+
+func getPage[T any, P resource[T]](ctx context.Context, s *service, c call, o *requestOptions, expected int) (*fetchedPage[T], error) {
+	res, err := s.do(ctx, c, o)
+	if err != nil {
+		return nil, err
+	}
+	page, err := decodePage[T, P](res.Body, expected)
+	if err != nil {
+		return nil, s.undecodable(c, o, res, err)
+	}
+	return page, nil
+}
+
+// decodePage decodes a page of which about expected items are expected.
+func decodePage[T any, P resource[T]](data []byte, expected int) (*fetchedPage[T], error) {
+	var wire wirePage[T]
+	if expected > 0 {
+		wire.Data = make([]T, 0, expected)
+	}
+	if err := unmarshal(data, &wire); err != nil {
+		return nil, err
+	}
+	if len(wire.Data) == 0 && !hasList(data) {
+		return nil, errors.New("data is missing")
+	}
+	if err := complete[T, P](wire.Data, data); err != nil {
+		return nil, err
+	}
+	page := &fetchedPage[T]{Page: Page[T]{Data: wire.Data}}
+	p := &page.Pagination
+	if w := wire.Pagination; w != nil {
+		p.Limit, p.Offset = w.Limit, w.Offset
+		if w.Total != nil {
+			p.Total = *w.Total
+		}
+		switch {
+		case w.HasMore != nil:
+			p.HasMore = *w.HasMore
+			return page, nil
+		case w.Total != nil:
+			p.HasMore = w.Offset+len(wire.Data) < *w.Total
+			return page, nil
+		}
+	}
+	page.guessed = true
+	p.HasMore = len(wire.Data) > 0
+	return page, nil
+}
+
+// hasList tells an empty list from a missing one.
+func hasList(data []byte) bool {
+	var page struct {
+		Data *[]struct{} `json:"data"`
+	}
+	return json.Unmarshal(data, &page) == nil && page.Data != nil
+}
+
+// pageQuery is query with another limit and offset.
+func pageQuery(query url.Values, limit, offset int) url.Values {
+	q := make(url.Values, len(query)+2)
+	for name, values := range query {
+		q[name] = values
+	}
+	q.Set("limit", strconv.Itoa(limit))
+	q.Del("offset")
+	if offset > 0 {
+		q.Set("offset", strconv.Itoa(offset))
+	}
+	return q
 }

@@ -1,6 +1,14 @@
 package clicknps
 
-import "time"
+import (
+	"context"
+	"iter"
+	"net/http"
+	"time"
+)
+
+// ResponsesService reads ClickNPS responses and comments on them. It is safe for concurrent use.
+type ResponsesService struct{ api *service }
 
 // Response is one customer's answer to a ClickNPS survey.
 type Response struct {
@@ -25,3 +33,36 @@ type ResponseListParams struct {
 type CommentParams struct {
 	Comment string `json:"comment"`
 }
+
+// List returns one page of responses. params may be nil.
+//
+// GET /v1/responses
+func (s *ResponsesService) List(ctx context.Context, params *ResponseListParams, opts ...RequestOption) (*Page[Response], error) {
+	return list[Response](ctx, s.api, "responses", valueOf(params), opts)
+}
+
+// All walks all responses, page by page: each that exists from the walk's start to its end exactly once. It ends with
+// the first error; [ErrListChanged] says that others changed the list too fast for that promise. params may be nil.
+//
+// GET /v1/responses
+func (s *ResponsesService) All(ctx context.Context, params *ResponseListParams, opts ...RequestOption) iter.Seq2[*Response, error] {
+	return all[Response](ctx, s.api, "responses", valueOf(params), opts)
+}
+
+// Get returns the response with this id, or [ErrNotFound].
+//
+// GET /v1/responses/{id}
+func (s *ResponsesService) Get(ctx context.Context, id string, opts ...RequestOption) (*Response, error) {
+	return fetch[Response](ctx, s.api, call{method: http.MethodGet, path: []string{"responses", id}}, opts)
+}
+
+// AddComment adds a comment to the response with this id, and returns the response as it is then.
+//
+// POST /v1/responses/{id}/comment
+func (s *ResponsesService) AddComment(ctx context.Context, id string, params *CommentParams, opts ...RequestOption) (*Response, error) {
+	return fetch[Response](ctx, s.api, call{method: http.MethodPost, path: []string{"responses", id, "comment"}, body: params}, opts)
+}
+
+func (r *Response) identity() string { return r.ID }
+
+func (p *CommentParams) validate() error { return required("comment", "Comment", p.Comment) }

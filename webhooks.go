@@ -1,6 +1,18 @@
 package clicknps
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// WebhooksService manages the endpoints that ClickNPS sends events to. It is safe for concurrent use.
+type WebhooksService struct{ api *service }
 
 // EventType names what happened. A value that this SDK does not know is kept as it is.
 type EventType string
@@ -33,4 +45,75 @@ type WebhookListParams struct {
 type WebhookCreateParams struct {
 	URL    string      `json:"url"` // absolute, http or https
 	Events []EventType `json:"events"`
+}
+
+// List returns one page of webhooks. params may be nil.
+//
+// GET /v1/webhooks
+func (s *WebhooksService) List(ctx context.Context, params *WebhookListParams, opts ...RequestOption) (*Page[Webhook], error) {
+	return list[Webhook](ctx, s.api, "webhooks", valueOf(params), opts)
+}
+
+// All walks all webhooks, page by page: each that exists from the walk's start to its end exactly once. It ends with
+// the first error; [ErrListChanged] says that others changed the list too fast for that promise. params may be nil.
+//
+// GET /v1/webhooks
+func (s *WebhooksService) All(ctx context.Context, params *WebhookListParams, opts ...RequestOption) iter.Seq2[*Webhook, error] {
+	return all[Webhook](ctx, s.api, "webhooks", valueOf(params), opts)
+}
+
+// Create subscribes an endpoint to events.
+//
+// POST /v1/webhooks
+func (s *WebhooksService) Create(ctx context.Context, params *WebhookCreateParams, opts ...RequestOption) (*Webhook, error) {
+	return fetch[Webhook](ctx, s.api, call{method: http.MethodPost, path: []string{"webhooks"}, body: params}, opts)
+}
+
+// Delete ends the subscription with this id. It fails with [ErrNotFound] if there is none.
+//
+// DELETE /v1/webhooks/{id}
+func (s *WebhooksService) Delete(ctx context.Context, id string, opts ...RequestOption) error {
+	return s.api.delete(ctx, []string{"webhooks", id}, opts)
+}
+
+func (w *Webhook) identity() string { return w.ID }
+
+// String implements [fmt.Stringer].
+func (w Webhook) String() string {
+	return fmt.Sprintf("{%s %s %v %s %v}", w.ID, w.URL, w.Events, w.shownSecret(), w.CreatedAt)
+}
+
+// GoString implements [fmt.GoStringer].
+func (w Webhook) GoString() string {
+	return fmt.Sprintf("clicknps.Webhook{ID:%q, URL:%q, Events:%#v, Secret:%q, CreatedAt:%#v}", w.ID, w.URL, w.Events, w.shownSecret(), w.CreatedAt)
+}
+
+// LogValue implements [slog.LogValuer].
+func (w Webhook) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", w.ID), slog.String("url", w.URL), slog.Any("events", w.Events),
+		slog.String("secret", w.shownSecret()), slog.Time("created_at", w.CreatedAt),
+	)
+}
+
+func (w Webhook) shownSecret() string {
+	if w.Secret == "" {
+		return ""
+	}
+	return redacted
+}
+
+func (p *WebhookCreateParams) validate() error {
+	u, err := url.Parse(p.URL)
+	switch {
+	case p.URL == "":
+		return invalid("url", "URL must not be empty")
+	case err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https"):
+		return invalid("url", "URL must be absolute, and http or https")
+	case len(p.Events) == 0:
+		return invalid("events", "Events must not be empty")
+	case slices.Contains(p.Events, ""):
+		return invalid("events", "Events must not have an empty one")
+	}
+	return nil
 }

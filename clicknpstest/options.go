@@ -1,0 +1,65 @@
+package clicknpstest
+
+import (
+	"time"
+
+	"github.com/clicknps/go-sdk"
+)
+
+// Option configures a [Server].
+type Option func(*config)
+
+type config struct {
+	plan         clicknps.Plan
+	salesOSLimit int
+	latency      time.Duration
+	key          string
+	seed         uint64
+	order        Order
+	maxLimit     int
+}
+
+func defaults() config {
+	return config{
+		plan:         clicknps.PlanEnterprise,
+		salesOSLimit: 100,
+		key:          "sk_test_abc123xyz789",
+		seed:         1,
+		maxLimit:     100,
+	}
+}
+
+// WithPlan sets the quota of the ClickNPS account. The default is [clicknps.PlanEnterprise]: no limit.
+// Minute and hour are fixed windows that begin with their first request; every authenticated request
+// counts, a refused one too.
+func WithPlan(p clicknps.Plan) Option { return func(c *config) { c.plan = p } }
+
+// WithSalesOSLimit sets how many requests a minute SalesOS allows each user and each API key.
+// The default is 100, as documented; 0 means no limit and no X-RateLimit-* headers.
+func WithSalesOSLimit(perMinute int) Option { return func(c *config) { c.salesOSLimit = perMinute } }
+
+// WithLatency delays every request by d before it is handled.
+func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = d } }
+
+// WithKey sets the ClickNPS API key. The default is a test-mode key, sk_test_….
+func WithKey(key string) Option { return func(c *config) { c.key = key } }
+
+// WithSeed sets the seed of generated ids and of [Fault.Probability]. The default is 1: without this
+// option, too, two runs with the same requests in the same order are alike.
+func WithSeed(seed uint64) Option { return func(c *config) { c.seed = seed } }
+
+// Order is the order of the ClickNPS lists.
+type Order int
+
+// The orders of lists.
+const (
+	OldestFirst Order = iota // by creation; the default
+	NewestFirst              // by creation, backwards
+	ByName                   // surveys by name, responses by subject, webhooks by URL; equals by creation
+)
+
+// WithOrder sets the order of the ClickNPS lists.
+func WithOrder(o Order) Option { return func(c *config) { c.order = o } }
+
+// WithMaxLimit caps the page size of the ClickNPS lists, silently, as many servers do. The default is 100.
+func WithMaxLimit(items int) Option { return func(c *config) { c.maxLimit = items } }

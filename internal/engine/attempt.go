@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// How much of an answer is read.
+const (
+	MaxBody      = 32 << 20 // of a 2xx: larger JSON is an error
+	MaxErrorBody = 64 << 10 // of any other: the rest is cut
+	maxDrain     = 1 << 20  // beyond that, to use the connection again
+)
+
+// ErrTooLarge is a 2xx answer of more than [MaxBody] bytes.
+var ErrTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
+
+// attempter is the RoundTripper inside the retry loop: one attempt. It alone reads and closes bodies;
+// the loop and net/http's Client see a bare status, so that neither follows a redirect nor drains anything.
+type attempter struct {
+	engine *Engine
+	next   http.RoundTripper
+}
+
+func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := exchangeOf(req.Context())
+	start := time.Now()
+	x.result.StatusCode, x.result.Header, x.result.Body, x.result.Complete = 0, nil, nil, false
+	x.result.Attempts = append(x.result.Attempts, Attempt{Waited: start.Sub(x.idleSince)})
+	watch := newWatch(req.Context(), t.engine.policy.AttemptTimeout)
+	handedOver := false
+	defer func() {
+		x.idleSince = time.Now()
+		x.last().Took = x.idleSince.Sub(start)
+		if !handedOver {
+			watch.stop()
+		}
+	}()
+
+	resp, err := t.next.RoundTrip(req.WithContext(watch.traced()))
+	if err == nil && resp == nil {
+		err = errors.New("the transport returned neither an answer nor an error")
+	}
+	if err != nil {
+		if resp != nil && resp.Body != nil {
+			resp.Body.Close()
+		}
+		x.free(nil)
+		x.last().Err = watch.explain(withoutURL(err))
+		x.last().neverSent = neverSent(err, watch)
+		return nil, x.last().Err
+	}
+	x.free(resp.Header)
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	x.result.StatusCode, x.result.Header = resp.StatusCode, resp.Header
+	x.last().StatusCode, x.last().RequestID = resp.StatusCode, resp.Header.Get("X-Request-Id")
+	if x.call.Stream && is2xx(resp.StatusCode) {
+		handedOver = true
+		x.result.Stream = &Stream{body: resp.Body, watch: watch, Length: resp.ContentLength}
+	} else if err := x.read(resp, watch); err != nil {
+		x.last().Err = err
+		return nil, err
+	}
+	x.result.Complete = true
+	return bareStatus(resp), nil
+}
+
+// read reads the answer's body. Only a 2xx must arrive whole: the status of any other says enough.
+func (x *exchange) read(resp *http.Response, watch *watch) error {
+	defer resp.Body.Close()
+	limit := int64(MaxErrorBody)
+	if is2xx(resp.StatusCode) {
+		limit = MaxBody + 1
+	}
+	var buf bytes.Buffer
+	if n := min(resp.ContentLength, limit, 1<<20); n > 0 { // a length is only a claim
+		buf.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(io.LimitReader(resp.Body, limit))
+	x.result.Body = buf.Bytes()
+	switch {
+	case !is2xx(resp.StatusCode):
+		io.CopyN(io.Discard, resp.Body, maxDrain) //nolint:errcheck // what can't be drained is closed
+		return nil
+	case err != nil:
+		return watch.explain(err)
+	case buf.Len() > MaxBody:
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// bareStatus is what the loop and net/http's Client need of an answer: its status, and its cookies for a Jar.
+func bareStatus(resp *http.Response) *http.Response {
+	bare := &http.Response{StatusCode: resp.StatusCode, Body: http.NoBody, Request: resp.Request}
+	if cookies := resp.Header["Set-Cookie"]; cookies != nil {
+		bare.Header = http.Header{"Set-Cookie": cookies}
+	}
+	return bare
+}
+
+func is2xx(status int) bool { return status/100 == 2 }
+
+// Stream is the body of an answer that is not read yet. Each Read may take as long as an attempt.
+type Stream struct {
+	Length int64 // in bytes; -1: unknown
+	body   io.ReadCloser
+	watch  *watch
+}
+
+// Read implements [io.Reader].
+func (s *Stream) Read(p []byte) (int, error) {
+	s.watch.restart()
+	n, err := s.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = s.watch.explain(err)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (s *Stream) Close() error {
+	defer s.watch.stop()
+	return s.body.Close()
+}
+
+// watch ends an attempt that takes too long.
+type watch struct {
+	parent  context.Context
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer
+	timeout time.Duration
+	conn    connection
+}
+
+func newWatch(parent context.Context, timeout time.Duration) *watch {
+	w := &watch{parent: parent, timeout: timeout}
+	w.ctx, w.cancel = context.WithCancelCause(parent)
+	w.timer = time.AfterFunc(timeout, func() { w.cancel(TimeoutError(timeout)) })
+	return w
+}
+
+// restart gives the next read its own time.
+func (w *watch) restart() { w.timer.Reset(w.timeout) }
+
+func (w *watch) stop() {
+	w.timer.Stop()
+	w.cancel(nil)
+}
+
+// explain puts the reason for an attempt's end in err's place, if the attempt was ended.
+func (w *watch) explain(err error) error {
+	if ended := cancellation(w.parent); ended != nil {
+		return ended
+	}
+	if timeout, ok := errors.AsType[TimeoutError](context.Cause(w.ctx)); ok {
+		return timeout
+	}
+	return err
+}
+
+// TimeoutError is an attempt that took too long.
+type TimeoutError time.Duration
+
+func (e TimeoutError) Error() string {
+	return fmt.Sprintf("no answer within the attempt's time-out of %v", time.Duration(e))
+}
+
+// Timeout tells package net's users that this is a time-out.
+func (TimeoutError) Timeout() bool { return true }
+
+// Is makes it a context.DeadlineExceeded, as a time-out of http.Client is.
+func (TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }

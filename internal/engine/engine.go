@@ -1,0 +1,222 @@
+// Package engine makes HTTP calls that repeat safely. It knows HTTP and nothing of surveys: it returns facts
+// (status, header, body, attempts), and its caller turns them into the API's values and errors.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Config is what an [Engine] is made of. Every field but Limiter and Middleware is required.
+type Config struct {
+	Service    string       // for the log
+	HTTPClient *http.Client // its Transport, Jar and Timeout are used; it is not changed
+	Middleware []func(http.RoundTripper) http.RoundTripper
+	Policy     Policy
+	Credential Credential
+	Limiter    Limiter
+	Logger     *slog.Logger
+}
+
+// Policy is a retry policy with its defaults filled in.
+type Policy struct {
+	MaxRetries     int // negative: nothing is repeated
+	MinBackoff     time.Duration
+	MaxBackoff     time.Duration
+	MaxRetryAfter  time.Duration
+	AttemptTimeout time.Duration
+}
+
+// Credential lets a request in.
+type Credential interface {
+	// Authorize sets the credential's header.
+	Authorize(ctx context.Context, header http.Header) error
+	// Renew is told the header of a request that was answered 401. It reports whether Authorize will set another credential now.
+	Renew(rejected http.Header) bool
+}
+
+// Limiter paces attempts.
+type Limiter interface {
+	// Acquire waits for room for one attempt. done is called once: with the answer's header, or nil if none came.
+	Acquire(ctx context.Context) (done func(answer http.Header), err error)
+}
+
+// Call is one request, and whether it may be made twice.
+type Call struct {
+	Method string
+	URL    *url.URL
+	Header http.Header // without the credential
+	Body   []byte      // nil: none
+	Once   bool        // a request that may have arrived must not be sent again
+	Stream bool        // a 2xx answer's body is handed over unread
+}
+
+// Result is what is known of a call when it ends, whether it succeeded or not.
+type Result struct {
+	StatusCode int // of the last attempt; 0: it got no answer
+	Header     http.Header
+	Body       []byte
+	Stream     *Stream // instead of Body, if the call asked for it and the answer is a 2xx; the caller closes it
+	RetryAfter time.Duration
+	Attempts   []Attempt
+	Arrived    bool // an attempt may have taken effect though its answer did not say so
+	Complete   bool // the last attempt's answer arrived whole
+}
+
+// Attempt is one request of a call and what came of it.
+type Attempt struct {
+	StatusCode int
+	Err        error
+	Waited     time.Duration // before it
+	Took       time.Duration
+	RequestID  string
+	neverSent  bool
+}
+
+// Engine makes calls to one service. It is safe for concurrent use.
+type Engine struct {
+	service    string
+	policy     Policy
+	credential Credential
+	limiter    Limiter
+	logger     *slog.Logger
+	loop       *retryablehttp.Client
+	pause      pause
+	budget     budget
+}
+
+// New returns an engine for c.
+func New(c Config) *Engine {
+	e := &Engine{
+		service: c.Service, policy: c.Policy, credential: c.Credential, limiter: c.Limiter, logger: c.Logger,
+		budget: budget{tokens: budgetSize},
+	}
+	if t := c.HTTPClient.Timeout; t > 0 {
+		// As the client's own Timeout it would also cut a stream short.
+		e.policy.AttemptTimeout = min(e.policy.AttemptTimeout, t)
+	}
+	var next http.RoundTripper = c.HTTPClient.Transport
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	for i := len(c.Middleware) - 1; i >= 0; i-- {
+		next = c.Middleware[i](next)
+	}
+	e.loop = &retryablehttp.Client{
+		HTTPClient:   &http.Client{Transport: attempter{engine: e, next: next}, Jar: c.HTTPClient.Jar},
+		RetryMax:     math.MaxInt, // check decides
+		CheckRetry:   e.check,
+		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 0 }, // admit waits
+		PrepareRetry: e.admit,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return e
+}
+
+// Do makes the call. The order of things, each of which happens once an attempt:
+//
+//	admit      wait: before a repeat, for the end of a pause, for room under the limit; then set the credential
+//	RoundTrip  send through middleware and transport, read the answer
+//	check      decide by the repeat table whether to do it again
+//
+// err is nil if an answer arrived whole and was not refused a repeat for lack of time. The result is never nil.
+func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
+	x := &exchange{call: call, idleSince: time.Now()}
+	defer x.free(nil)
+	ctx = context.WithValue(ctx, exchangeKey{}, x)
+	req := &retryablehttp.Request{Request: (&http.Request{
+		Method: call.Method, URL: call.URL, Host: call.URL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)}
+	if call.Body != nil {
+		if err := req.SetBody(call.Body); err != nil {
+			return &x.result, err
+		}
+	}
+	if call.Once {
+		req.GetBody = nil // or net/http would send it again by itself
+	}
+	if err := e.admit(req.Request); err != nil {
+		return &x.result, err
+	}
+	if _, err := e.loop.Do(req); err != nil && !x.settled {
+		return &x.result, withoutURL(err) // no attempt could be made, or the wait before it was ended
+	}
+	return &x.result, x.cause
+}
+
+// admit comes before every attempt: nothing is sent too early, during a pause, over the limit, or without a credential.
+func (e *Engine) admit(req *http.Request) error {
+	ctx := req.Context()
+	x := exchangeOf(ctx)
+	if err := sleep(ctx, x.wait); err != nil {
+		return err
+	}
+	for {
+		if err := e.pause.wait(ctx, e.policy.MaxRetryAfter); err != nil {
+			return err
+		}
+		if e.limiter == nil {
+			break
+		}
+		done, err := e.limiter.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		x.done = done
+		if !e.pause.on() { // one may have begun while we waited for room
+			break
+		}
+		x.free(nil)
+	}
+	req.Header = x.call.Header.Clone()
+	if err := e.credential.Authorize(ctx, req.Header); err != nil {
+		return err
+	}
+	x.sentHeader = req.Header
+	return nil
+}
+
+// exchange is the state of a call while it is made. Only the call's own goroutine touches it.
+type exchange struct {
+	call       *Call
+	result     Result
+	sentHeader http.Header
+	done       func(http.Header) // gives the limiter's room back
+	idleSince  time.Time         // when the wait for the coming attempt began
+	wait       time.Duration     // before the coming attempt
+	retries    int               // repeats that count against MaxRetries
+	told       int               // repeats after a wait that the server asked for
+	renewed    bool              // the credential was renewed after a 401
+	checked    int               // attempts that check has seen
+	settled    bool              // check has said that the call ends
+	cause      error             // why it ends, unless the answer says it
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+func (x *exchange) free(answer http.Header) {
+	if x.done != nil {
+		done := x.done
+		x.done = nil
+		done(answer)
+	}
+}
+
+func (x *exchange) last() *Attempt { return &x.result.Attempts[len(x.result.Attempts)-1] }
+
+// withoutURL strips net/http's wrapping: it prints the URL with its query.
+func withoutURL(err error) error {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		return wrapped.Err
+	}
+	return err
+}

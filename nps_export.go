@@ -1,0 +1,80 @@
+package clicknps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/clicknps/go-sdk/internal/engine"
+)
+
+// Export streams a survey's responses to w, however many there are, and returns the number of bytes written. An export
+// that breaks off is an error, and what was written until then is not to be trusted to be all. Until the first byte is
+// written, the call is repeated as any other; from then on it is not. [WithProgress] counts bytes.
+//
+// [RetryPolicy].AttemptTimeout bounds the time to the first byte and between two reads, not the whole.
+//
+// GET /v1/nps-surveys/{id}/responses/export?format=…
+func (s *NPSService) Export(ctx context.Context, id string, format ExportFormat, w io.Writer, opts ...RequestOption) (int64, error) {
+	o := newRequestOptions(opts)
+	switch {
+	case format == "":
+		o.fail(invalid("format", "format must not be empty"))
+	case w == nil:
+		o.fail(invalid("w", "w must not be nil"))
+	}
+	c := call{method: http.MethodGet, path: npsPath(id, "responses", "export"), query: exportQuery{format}, stream: true}
+	res, err := s.api.do(ctx, c, o)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Stream.Close()
+	if isHTML(res) && !strings.Contains(strings.ToLower(string(format)), "htm") {
+		res.Body, _ = io.ReadAll(io.LimitReader(res.Stream, excerptLength+1))
+		return 0, s.api.undecodable(c, o, res, errors.New("it is a page of HTML, not an export"))
+	}
+	n, err := copyWithProgress(w, res.Stream, o.progress)
+	if err != nil {
+		return n, s.api.brokeOff(c, res, n, err)
+	}
+	return n, nil
+}
+
+type exportQuery struct {
+	Format ExportFormat `url:"format"`
+}
+
+func (s *service) brokeOff(c call, res *engine.Result, n int64, cause error) error {
+	e := s.problem(c, "", fmt.Errorf("the export broke off after %d bytes: %w", n, cause))
+	e.StatusCode, e.Attempts, e.RequestID = res.StatusCode, len(res.Attempts), res.Header.Get("X-Request-Id")
+	return e
+}
+
+func copyWithProgress(w io.Writer, from *engine.Stream, progress func(done, total int)) (int64, error) {
+	if progress == nil {
+		return io.Copy(w, struct{ io.Reader }{from})
+	}
+	counted := &progressWriter{w: w, total: int(from.Length), progress: progress}
+	return io.Copy(counted, struct{ io.Reader }{from})
+}
+
+type progressWriter struct {
+	w           io.Writer
+	done, total int
+	progress    func(done, total int)
+}
+
+func (p *progressWriter) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.done += n
+	p.progress(p.done, p.total)
+	return n, err
+}
+
+// isHTML reports whether an answer is a page for people, as a proxy or a login wall sends it.
+func isHTML(res *engine.Result) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Type"))), "text/html")
+}

@@ -1,0 +1,76 @@
+package clicknps
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+)
+
+// npsSurveyList is the answer of GET /v1/nps-surveys.
+type npsSurveyList struct {
+	items []NPSSurvey
+
+	origin
+}
+
+func (*npsSurveyList) identity() string { return known }
+
+// UnmarshalJSON decodes a bare list or one in an envelope.
+func (l *npsSurveyList) UnmarshalJSON(data []byte) error {
+	list, _, err := findList(data)
+	if err != nil {
+		return err
+	}
+	l.items, err = decodeList[NPSSurvey](list)
+	return err
+}
+
+// npsResponseList is the answer of GET /v1/nps-surveys/{id}/responses.
+type npsResponseList struct{ NPSResponses }
+
+// UnmarshalJSON decodes a bare list or one in an envelope, with the metrics beside it.
+func (l *npsResponseList) UnmarshalJSON(data []byte) error {
+	list, envelope, err := findList(data)
+	if err != nil {
+		return err
+	}
+	if l.Data, err = decodeList[NPSResponse](list); err != nil {
+		return err
+	}
+	if metrics := envelope["metrics"]; len(metrics) > 0 && string(metrics) != "null" {
+		l.Metrics.setOrigin(&document{json: metrics}, -1)
+		return unmarshal(metrics, &l.Metrics)
+	}
+	return nil
+}
+
+func decodeList[T any, P resource[T]](list []byte) ([]T, error) {
+	var items []T
+	if err := unmarshal(list, &items); err != nil {
+		return nil, err
+	}
+	return items, complete[T, P](items, list)
+}
+
+// findList finds the list in an answer, and the object that it stands in: SalesOS answers a bare list or an envelope.
+func findList(data []byte) (list json.RawMessage, envelope map[string]json.RawMessage, err error) {
+	data = bytes.TrimSpace(data)
+	if len(data) > 0 && data[0] == '[' {
+		return data, nil, nil
+	}
+	if err := json.Unmarshal(data, &envelope); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range []string{"data", "items", "surveys", "responses", "results"} {
+		inner := envelope[name]
+		if len(inner) == 0 || inner[0] != '[' && inner[0] != '{' {
+			continue
+		}
+		list, deeper, err := findList(inner)
+		if err == nil && deeper == nil {
+			deeper = envelope
+		}
+		return list, deeper, err
+	}
+	return nil, nil, errors.New("there is no list in it")
+}
