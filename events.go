@@ -71,7 +71,7 @@ func WithTolerance(d time.Duration) VerifierOption {
 func WithDeduper(d Deduper) VerifierOption {
 	return func(v *WebhookVerifier) error {
 		if d == nil {
-			return fmt.Errorf("%w: WithDeduper: nil", ErrInvalidParams)
+			return invalidOption("WithDeduper", "nil")
 		}
 		v.deduper = d
 		return nil
@@ -84,7 +84,7 @@ func WithDeduper(d Deduper) VerifierOption {
 func WithErrorHandler(fn func(ctx context.Context, e *Event, err error)) VerifierOption {
 	return func(v *WebhookVerifier) error {
 		if fn == nil {
-			return fmt.Errorf("%w: WithErrorHandler: nil", ErrInvalidParams)
+			return invalidOption("WithErrorHandler", "nil")
 		}
 		v.onError = fn
 		return nil
@@ -95,7 +95,7 @@ func WithErrorHandler(fn func(ctx context.Context, e *Event, err error)) Verifie
 // while a secret is being changed. No secret, or an empty one, is [ErrInvalidParams].
 func NewWebhookVerifier(secrets []string, opts ...VerifierOption) (*WebhookVerifier, error) {
 	if len(secrets) == 0 {
-		return nil, fmt.Errorf("%w: webhook secrets: none given", ErrInvalidParams)
+		return nil, invalidOption("webhook secrets", "none given")
 	}
 	v := &WebhookVerifier{
 		tolerance: defaultTolerance,
@@ -105,13 +105,13 @@ func NewWebhookVerifier(secrets []string, opts ...VerifierOption) (*WebhookVerif
 	}
 	for i, secret := range secrets {
 		if strings.TrimSpace(secret) == "" {
-			return nil, fmt.Errorf("%w: webhook secrets: number %d is empty", ErrInvalidParams, i+1)
+			return nil, invalidOption("webhook secrets", fmt.Sprintf("secret %d is empty", i))
 		}
 		v.keys = append(v.keys, signing.NewKey(secret))
 	}
-	for _, opt := range opts {
+	for i, opt := range opts {
 		if opt == nil {
-			return nil, fmt.Errorf("%w: webhook verifier: nil option", ErrInvalidParams)
+			return nil, fmt.Errorf("clicknps: %w: option %d is nil", ErrInvalidParams, i)
 		}
 		if err := opt(v); err != nil {
 			return nil, err
@@ -140,11 +140,11 @@ func (v *WebhookVerifier) Verify(header http.Header, body []byte) (*Event, error
 func (v *WebhookVerifier) authenticate(header http.Header, body []byte) error {
 	switch signatures := header.Values(signatureHeader); {
 	case len(signatures) == 0:
-		return fmt.Errorf("%w: no %s header", ErrInvalidSignature, signatureHeader)
+		return fmt.Errorf("clicknps: webhook: %w: no %s header", ErrInvalidSignature, signatureHeader)
 	case len(signatures) > 1:
-		return fmt.Errorf("%w: more than one %s header", ErrInvalidSignature, signatureHeader)
+		return fmt.Errorf("clicknps: webhook: %w: more than one %s header", ErrInvalidSignature, signatureHeader)
 	case !signing.Valid(v.keys, signatures[0], body):
-		return ErrInvalidSignature
+		return fmt.Errorf("clicknps: webhook: %w: it does not fit the body", ErrInvalidSignature)
 	}
 	return nil
 }
@@ -164,9 +164,9 @@ func (v *WebhookVerifier) read(body []byte) (*Event, error) {
 	}
 	switch age := time.Since(e.Timestamp); {
 	case age > maxAge:
-		return nil, fmt.Errorf("%w: its timestamp is more than %s old", ErrStaleEvent, maxAge)
+		return nil, fmt.Errorf("clicknps: webhook: %w: its timestamp is over %s old", ErrStaleEvent, maxAge)
 	case age < -v.tolerance:
-		return nil, fmt.Errorf("%w: its timestamp is more than %s in the future", ErrStaleEvent, v.tolerance)
+		return nil, fmt.Errorf("clicknps: webhook: %w: its timestamp is over %s in the future", ErrStaleEvent, v.tolerance)
 	}
 	return e, nil
 }

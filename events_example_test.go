@@ -69,7 +69,7 @@ func ExampleWebhookVerifier_Verify() {
 	fmt.Println(err)
 	// Output:
 	// response.created onboarding 9 Loving it
-	// clicknps: webhook: invalid signature
+	// clicknps: webhook: invalid signature: it does not fit the body
 }
 
 // A slow function is called after the delivery has been acknowledged.

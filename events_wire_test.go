@@ -1,6 +1,7 @@
 package clicknps_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,29 @@ func TestVerifyDecodes(t *testing.T) {
 				assert.Equal(t, test.want.Key, event.Key)
 			} else {
 				assert.Regexp(t, "^[0-9a-f]{64}$", event.Key)
+			}
+		})
+	}
+}
+
+func TestVerifyDecodesTheWireBodies(t *testing.T) {
+	for name, want := range map[string]clicknps.EventType{
+		"webhook_flat":             clicknps.EventResponseCreated,
+		"webhook_flat_comment":     clicknps.EventResponseCreated,
+		"webhook_response_updated": clicknps.EventResponseUpdated,
+		"webhook_survey_completed": clicknps.EventSurveyCompleted,
+	} {
+		t.Run(name, func(t *testing.T) {
+			body, err := os.ReadFile("testdata/wire/" + name + ".json")
+			require.NoError(t, err)
+			event, err := verifySigned(t, string(body))
+			require.NoError(t, err)
+			assert.Equal(t, want, event.Type)
+			assert.False(t, event.Timestamp.IsZero())
+			if want == clicknps.EventSurveyCompleted {
+				assert.Equal(t, "My Survey", event.Survey.Name)
+			} else {
+				assert.GreaterOrEqual(t, event.Response.Score, 9)
 			}
 		})
 	}
