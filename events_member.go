@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// member is one member of a JSON object as it stands in the body. It notices when it occurs more than once:
-// which of them counts is not for a receiver to guess.
-type member struct {
-	json     string // empty if there is none
-	repeated bool
-}
+// member is one member of a JSON object as it stands in the body; empty if there is none.
+type member string
+
+// repeated is a member that occurs more than once: which of them counts is not for a receiver to guess.
+const repeated member = "repeated"
 
 // UnmarshalJSON keeps data.
 func (m *member) UnmarshalJSON(data []byte) error {
-	m.repeated = m.json != ""
-	m.json = string(data)
+	if *m == "" {
+		*m = member(data)
+	} else {
+		*m = repeated
+	}
 	return nil
 }
 
-func (m member) present() bool {
-	return m.repeated || m.json != "" && m.json != "null"
-}
+func (m member) present() bool { return m != "" && m != "null" }
 
 // memberReader reads members as Go values and keeps the first error. Null is absent, a number may be in a string.
 type memberReader struct {
@@ -44,22 +44,21 @@ func (r *memberReader) keep(err error) {
 
 // text returns a string, or a number as it is written; "" if the member is absent.
 func (r *memberReader) text(name string, m member) string {
-	switch {
-	case !m.present():
-		return ""
-	case m.repeated:
-		r.fail(name, "occurs more than once")
+	if !m.present() {
 		return ""
 	}
-	switch first := m.json[0]; {
-	case first == '"' && !strings.Contains(m.json, `\`):
-		return m.json[1 : len(m.json)-1]
+	switch first := m[0]; {
+	case m == repeated:
+		r.fail(name, "occurs more than once")
+		return ""
+	case first == '"' && !strings.Contains(string(m), `\`):
+		return string(m[1 : len(m)-1])
 	case first == '"':
 		var unescaped string
-		r.keep(json.Unmarshal([]byte(m.json), &unescaped))
+		r.keep(json.Unmarshal([]byte(m), &unescaped))
 		return unescaped
 	case first == '-', '0' <= first && first <= '9':
-		return m.json
+		return string(m)
 	}
 	r.fail(name, "not a string")
 	return ""

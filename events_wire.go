@@ -87,7 +87,7 @@ func (e *Event) readEnvelope(wire *wireEvent, r *memberReader) {
 		r.path = "data."
 	} else {
 		payload = &wire.wirePayload
-		payload.ID, payload.CreatedAt = member{}, member{} // the event's own
+		payload.ID, payload.CreatedAt = "", "" // the event's own
 	}
 	switch e.Type {
 	case EventResponseCreated, EventResponseUpdated:
