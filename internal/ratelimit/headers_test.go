@@ -248,15 +248,20 @@ func TestHeaderPacerIgnoresStragglers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p HeaderPacer
 		reset := time.Now().Add(10 * time.Second).Unix()
+		late := func(remaining int) http.Header {
+			h := quotaHeader(100, remaining, reset)
+			h.Set("Date", time.Unix(reset-1, 0).UTC().Format(http.TimeFormat))
+			return h
+		}
 		dones := attempts(t, &p, 4)
 		dones[0](quotaHeader(100, 3, reset))
 		travel(10*time.Second + tick)
 		assert.Equal(t, 97, available(&p))
-		dones[1](quotaHeader(100, 2, reset)) // before any answer of the new window
+		dones[1](late(2)) // before any answer of the new window
 		assert.Equal(t, 98, available(&p))
 		attempts(t, &p, 1)[0](quotaHeader(100, 99, reset+60))
 		assert.Equal(t, 97, available(&p))
-		dones[2](quotaHeader(100, 1, reset)) // after one
+		dones[2](late(1)) // after one
 		assert.Equal(t, 98, available(&p))
 	})
 }
