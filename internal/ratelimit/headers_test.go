@@ -329,7 +329,7 @@ func TestHeaderPacerRefusesAndGivesUp(t *testing.T) {
 		cancel()
 		wg.Wait()
 		refuse(30*time.Second, 61*time.Second)
-		assert.Nil(t, p.queue.alarm)
+		assert.False(t, alarmed(&p.queue))
 	})
 }
 

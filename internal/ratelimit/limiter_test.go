@@ -122,7 +122,7 @@ func TestLimiterRandomSchedules(t *testing.T) {
 				for i, b := range l.Remaining() {
 					assert.Equal(t, rules[i].Limit, b.Left, "all is free again")
 				}
-				assert.Nil(t, l.queue.alarm, "nobody waits")
+				assert.False(t, alarmed(&l.queue), "nobody waits")
 			})
 		})
 	}

@@ -13,6 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// alarmed tells whether a timer of the queue is set.
+func alarmed(q *queue) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.alarm != nil
+}
+
 func TestFirstComeFirstServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(Rule{Limit: 2, Window: time.Minute})
@@ -97,7 +104,7 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 		cancel(cause)
 		require.ErrorIs(t, <-result, cause)
 		assert.Equal(t, time.Second, time.Since(start))
-		assert.Nil(t, l.queue.alarm, "no timer is left behind")
+		assert.False(t, alarmed(&l.queue), "no timer is left behind")
 
 		travel(time.Minute)
 		_, err := l.Acquire(ctx)
@@ -153,20 +160,38 @@ func TestTurnAndCancelAtOnce(t *testing.T) {
 		l, p := New(Rule{Limit: 1, Window: time.Minute}), new(HeaderPacer)
 		spend(t, l, 1)
 		attempts(t, p, 1)[0](quotaHeader(1, 0, time.Now().Add(time.Minute).Unix()))
-		for quota, queue := range map[quota]*queue{l: &l.queue, p: &p.queue} {
-			turn, leave, err := queue.enter(t.Context(), quota)
+		for _, line := range []struct {
+			queue *queue
+			quota quota
+		}{{&l.queue, l}, {&p.queue, p}} {
+			first, leave, err := line.queue.enter(t.Context(), line.quota)
 			require.NoError(t, err)
-			next, _, err := queue.enter(t.Context(), quota)
+			second, _, err := line.queue.enter(t.Context(), line.quota)
 			require.NoError(t, err)
-			<-turn
-			select {
-			case <-next:
-				require.Fail(t, "one place, two turns")
-			default:
-			}
-			leave()
-			<-next // at once: the bubble would be stuck otherwise, with everybody waiting for an answer
+			defer func() {
+				<-first
+				select {
+				case <-second:
+					require.Fail(t, "one place, two turns")
+				default:
+				}
+				leave()
+				<-second // at once: nothing else could wake it, for no answer comes
+			}()
 		}
+	})
+}
+
+// A request that is never answered lets nobody go, and wakes nobody up: in a bubble, that is a deadlock one can see.
+func TestNoAlarmForPlacesInFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Rule{Limit: 1, Window: time.Minute})
+		release := acquire(t, l)
+		result := enqueue(t.Context(), l)
+		assert.False(t, alarmed(&l.queue))
+		release()
+		assert.True(t, alarmed(&l.queue))
+		require.NoError(t, <-result)
 	})
 }
 
