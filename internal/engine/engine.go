@@ -139,8 +139,8 @@ func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
 			return &x.result, err
 		}
 	}
-	if call.Once {
-		req.GetBody = nil // or net/http would send it again by itself
+	if call.Header.Get("Idempotency-Key") != "" {
+		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
 	}
 	if err := e.admit(req.Request); err != nil {
 		return &x.result, err
