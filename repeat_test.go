@@ -125,11 +125,9 @@ func TestRepeatTable(t *testing.T) {
 	for _, row := range outcomes(t) {
 		t.Run(row.name, func(t *testing.T) {
 			for _, col := range columns {
-				run := func(t *testing.T) {
-					t.Run("once", func(t *testing.T) { row.in(t, col.meetsOnce) })
-					t.Run("always", func(t *testing.T) { row.in(t, col.meetsAlways) })
-				}
-				t.Run(col.name, run)
+				t.Run(col.name+" once", func(t *testing.T) { row.in(t, col.meetsOnce) })
+				t.Run(col.name+" always", func(t *testing.T) { row.in(t, col.meetsAlways) })
+				t.Run(col.name+" without retries", func(t *testing.T) { row.in(t, col.meetsNoRetries) })
 			}
 		})
 	}
@@ -198,8 +196,21 @@ func (col column) meetsAlways(t *testing.T, row outcome) {
 	col.assertAlike(t, server.seen(), sent, e.IdempotencyKey)
 }
 
+// meetsNoRetries makes a call by a client that repeats nothing, not even a 429.
+func (col column) meetsNoRetries(t *testing.T, row outcome) {
+	server, c := row.serve(t, 1, clicknps.WithRetryPolicy(hastyWith(-1)))
+	err := col.call(t.Context(), c)
+	e := col.assertError(t, row, err, 1)
+	sent := 1
+	if row.class == neverSent {
+		sent = 0
+	}
+	col.assertAlike(t, server.seen(), sent, e.IdempotencyKey)
+}
+
 // serve returns a server whose first n answers have the row's outcome, and a client of it that repeats twice.
-func (row outcome) serve(t *testing.T, n int) (*rawServer, *clicknps.Client) {
+func (row outcome) serve(t *testing.T, n int, opts ...clicknps.Option) (*rawServer, *clicknps.Client) {
+	opts = append([]clicknps.Option{clicknps.WithRetryPolicy(hastyWith(2))}, opts...)
 	replies := []rawReply{succeeds}
 	if row.reply != nil {
 		replies = []rawReply{row.reply}
@@ -210,12 +221,12 @@ func (row outcome) serve(t *testing.T, n int) (*rawServer, *clicknps.Client) {
 	if row.bubbled {
 		server, transport := newPipeServer(t, replies...)
 		row.obstruct(transport, transport.DialContext, n)
-		return server, connect(t, server.url(), clicknps.WithRetryPolicy(hastyWith(2)), through(transport))
+		return server, connect(t, server.url(), append(opts, through(transport))...)
 	}
 	server, transport := newRawServer(t, replies...), &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	row.obstruct(transport, new(net.Dialer).DialContext, n)
-	return server, connect(t, server.url(), clicknps.WithRetryPolicy(hastyWith(2)), through(transport))
+	return server, connect(t, server.url(), append(opts, through(transport))...)
 }
 
 // obstruct lets the first n dials of a row without a reply fail.
