@@ -175,7 +175,8 @@ func (e *Engine) admit(req *http.Request) error {
 		}
 		x.free(nil)
 	}
-	req.Header = x.call.Header.Clone()
+	u := *x.call.URL
+	req.URL, req.Header = &u, x.call.Header.Clone() // what middleware does to one attempt, the next does not see
 	if err := e.credential.Authorize(ctx, req.Header); err != nil {
 		return err
 	}
