@@ -27,6 +27,7 @@ type rawServer struct {
 	mu       sync.Mutex
 	requests []rawRequest
 	conns    []net.Conn
+	ended    int // conns that are no more
 }
 
 type rawRequest struct {
@@ -77,7 +78,12 @@ func startRawServer(t *testing.T, l net.Listener, replies []rawReply) *rawServer
 }
 
 func (s *rawServer) serve(conn net.Conn) {
-	defer conn.Close()
+	defer func() {
+		conn.Close()
+		s.mu.Lock()
+		s.ended++
+		s.mu.Unlock()
+	}()
 	for reader := bufio.NewReader(conn); ; {
 		r, err := http.ReadRequest(reader)
 		if err != nil {
@@ -112,6 +118,13 @@ func (s *rawServer) accepted() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.conns)
+}
+
+// open is the number of connections that neither side has closed.
+func (s *rawServer) open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns) - s.ended
 }
 
 // hangUpAll closes every connection.
