@@ -49,7 +49,7 @@ type exportQuery struct {
 
 func (s *service) brokeOff(c call, res *engine.Result, n int64, cause error) error {
 	e := s.problem(c, "", fmt.Errorf("the export broke off after %d bytes: %w", n, cause))
-	e.StatusCode, e.Attempts, e.RequestID = res.StatusCode, len(res.Attempts), res.Header.Get("X-Request-Id")
+	e.StatusCode, e.Attempts, e.RequestID = res.StatusCode, len(res.Attempts), s.credential.cut(res.Header.Get("X-Request-Id"))
 	return e
 }
 

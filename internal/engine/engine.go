@@ -40,6 +40,8 @@ type Credential interface {
 	Authorize(ctx context.Context, header http.Header) error
 	// Renew is told the header of a request that was answered 401. It reports whether Authorize will set another credential now.
 	Renew(rejected http.Header) bool
+	// Cut returns text without the secret: a server may send back anything that it was sent.
+	Cut(text string) string
 }
 
 // Limiter paces attempts.
