@@ -147,7 +147,9 @@ func breaks(status int) func() (*http.Response, error) {
 
 type spaces struct{}
 
-func (spaces) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(" "), len(p))), nil }
+var blank = bytes.Repeat([]byte(" "), 1<<20)
+
+func (spaces) Read(p []byte) (int, error) { return copy(p, blank), nil }
 
 type failingWriter struct{ room int }
 
