@@ -145,10 +145,10 @@ func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
 		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
 	}
 	if err := e.admit(req.Request); err != nil {
-		return &x.result, err
+		return &x.result, explained(ctx, err)
 	}
 	if _, err := e.loop.Do(req); err != nil && !x.settled {
-		return &x.result, withoutURL(err) // no attempt could be made, or the wait before it was ended
+		return &x.result, explained(ctx, withoutURL(err)) // no attempt could be made, or the wait before it was ended
 	}
 	return &x.result, x.cause
 }
