@@ -63,6 +63,7 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.last().StatusCode, x.last().RequestID = resp.StatusCode, t.engine.credential.Cut(resp.Header.Get("X-Request-Id"))
 	if x.call.Stream && is2xx(resp.StatusCode) {
 		handedOver = true
+		watch.pause()
 		x.result.Stream = &Stream{body: resp.Body, watch: watch, Length: resp.ContentLength}
 	} else if err := x.read(resp, watch); err != nil {
 		x.last().Err = err
@@ -124,7 +125,8 @@ func bareStatus(resp *http.Response) *http.Response {
 
 func is2xx(status int) bool { return status/100 == 2 }
 
-// Stream is the body of an answer that is not read yet. Each Read may take as long as an attempt.
+// Stream is the body of an answer that is not read yet. Each Read may take as long as an attempt; the time between two
+// is the reader's own.
 type Stream struct {
 	Length int64 // in bytes; -1: unknown
 	body   io.ReadCloser
@@ -134,6 +136,7 @@ type Stream struct {
 // Read implements [io.Reader].
 func (s *Stream) Read(p []byte) (int, error) {
 	s.watch.restart()
+	defer s.watch.pause()
 	n, err := s.body.Read(p)
 	if err != nil && err != io.EOF {
 		err = s.watch.explain(err)
@@ -166,6 +169,9 @@ func newWatch(parent context.Context, timeout time.Duration) *watch {
 
 // restart gives the next read its own time.
 func (w *watch) restart() { w.timer.Reset(w.timeout) }
+
+// pause lets no time run until then.
+func (w *watch) pause() { w.timer.Stop() }
 
 func (w *watch) stop() {
 	w.timer.Stop()
