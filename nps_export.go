@@ -15,7 +15,8 @@ import (
 // that breaks off is an error, and what was written until then is not to be trusted to be all. Until the first byte is
 // written, the call is repeated as any other; from then on it is not. [WithProgress] counts bytes.
 //
-// [RetryPolicy].AttemptTimeout bounds the time to the first byte and between two reads, not the whole.
+// [RetryPolicy].AttemptTimeout bounds the time to the answer and that of each read, not the whole; how long w takes is
+// up to w.
 //
 // GET /v1/nps-surveys/{id}/responses/export?format=…
 func (s *NPSService) Export(ctx context.Context, id string, format ExportFormat, w io.Writer, opts ...RequestOption) (int64, error) {
@@ -49,7 +50,7 @@ type exportQuery struct {
 
 func (s *service) brokeOff(c call, res *engine.Result, n int64, cause error) error {
 	e := s.problem(c, "", fmt.Errorf("the export broke off after %d bytes: %w", n, cause))
-	e.StatusCode, e.Attempts, e.RequestID = res.StatusCode, len(res.Attempts), res.Header.Get("X-Request-Id")
+	e.StatusCode, e.Attempts, e.RequestID = res.StatusCode, len(res.Attempts), s.credential.cut(res.Header.Get("X-Request-Id"))
 	return e
 }
 

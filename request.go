@@ -173,7 +173,7 @@ func (e *Error) readResult(res *engine.Result, s *service) {
 	if location := res.Header.Get("Location"); res.StatusCode/100 == 3 && location != "" {
 		e.excerpt = "redirects are not followed" // its target may bear anything
 	}
-	e.excerpt = s.credential.cut(e.excerpt)
+	e.excerpt, e.Type = s.credential.cut(e.excerpt), ErrorType(s.credential.cut(string(e.Type)))
 	e.Message, e.Field = s.credential.cut(e.Message), s.credential.cut(e.Field)
 	for i, f := range e.Fields {
 		e.Fields[i] = FieldError{s.credential.cut(f.Field), s.credential.cut(f.Message)}

@@ -52,7 +52,7 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 			resp.Body.Close()
 		}
 		x.free(nil)
-		x.last().Err = watch.explain(withoutURL(err))
+		x.last().Err = t.engine.withoutSecret(watch.explain(withoutURL(err)))
 		x.last().neverSent = neverSent(err, watch)
 		return nil, x.last().Err
 	}
@@ -61,9 +61,10 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	x.result.StatusCode, x.result.Header = resp.StatusCode, resp.Header
-	x.last().StatusCode, x.last().RequestID = resp.StatusCode, resp.Header.Get("X-Request-Id")
+	x.last().StatusCode, x.last().RequestID = resp.StatusCode, t.engine.credential.Cut(resp.Header.Get("X-Request-Id"))
 	if x.call.Stream && is2xx(resp.StatusCode) {
 		handedOver = true
+		watch.pause()
 		x.result.Stream = &Stream{body: resp.Body, watch: watch, Length: resp.ContentLength}
 	} else if err := x.read(resp, watch); err != nil {
 		x.last().Err = err
@@ -98,6 +99,22 @@ func (x *exchange) read(resp *http.Response, watch *watch) error {
 	return nil
 }
 
+// withoutSecret is err with a text that does not show the credential: net/http quotes answers that are not HTTP.
+func (e *Engine) withoutSecret(err error) error {
+	if text := e.credential.Cut(err.Error()); text != err.Error() {
+		return cutError{err, text}
+	}
+	return err
+}
+
+type cutError struct {
+	error
+	text string
+}
+
+func (e cutError) Error() string { return e.text }
+func (e cutError) Unwrap() error { return e.error }
+
 // bareStatus is what the loop and net/http's Client need of an answer: its status, and its cookies for a Jar.
 func bareStatus(resp *http.Response) *http.Response {
 	bare := &http.Response{StatusCode: resp.StatusCode, Body: http.NoBody, Request: resp.Request}
@@ -109,7 +126,8 @@ func bareStatus(resp *http.Response) *http.Response {
 
 func is2xx(status int) bool { return status/100 == 2 }
 
-// Stream is the body of an answer that is not read yet. Each Read may take as long as an attempt.
+// Stream is the body of an answer that is not read yet. Each Read may take as long as an attempt; the time between two
+// is the reader's own.
 type Stream struct {
 	Length int64 // in bytes; -1: unknown
 	body   io.ReadCloser
@@ -119,6 +137,7 @@ type Stream struct {
 // Read implements [io.Reader].
 func (s *Stream) Read(p []byte) (int, error) {
 	s.watch.restart()
+	defer s.watch.pause()
 	n, err := s.body.Read(p)
 	if err != nil && err != io.EOF {
 		err = s.watch.explain(err)
@@ -152,6 +171,9 @@ func newWatch(parent context.Context, timeout time.Duration) *watch {
 
 // restart gives the next read its own time.
 func (w *watch) restart() { w.timer.Reset(w.timeout) }
+
+// pause lets no time run until then.
+func (w *watch) pause() { w.timer.Stop() }
 
 func (w *watch) stop() {
 	w.timer.Stop()

@@ -42,6 +42,8 @@ type Credential interface {
 	Authorize(ctx context.Context, header http.Header) error
 	// Renew is told the header of a request that was answered 401. It reports whether Authorize will set another credential now.
 	Renew(rejected http.Header) bool
+	// Cut returns text without the secret: a server may send back anything that it was sent.
+	Cut(text string) string
 }
 
 // Limiter paces attempts.
@@ -143,14 +145,14 @@ func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
 			return &x.result, err
 		}
 	}
-	if call.Once {
-		req.GetBody = nil // or net/http would send it again by itself
-	}
 	if err := e.admit(req.Request); err != nil {
-		return &x.result, err
+		return &x.result, explained(ctx, err)
+	}
+	if req.Header.Get("Idempotency-Key") != "" {
+		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
 	}
 	if _, err := e.loop.Do(req); err != nil && !x.settled {
-		return &x.result, withoutURL(err) // no attempt could be made, or the wait before it was ended
+		return &x.result, explained(ctx, withoutURL(err)) // no attempt could be made, or the wait before it was ended
 	}
 	return &x.result, x.cause
 }
@@ -180,7 +182,8 @@ func (e *Engine) admit(req *http.Request) error {
 		x.free(nil)
 		x.back()
 	}
-	req.Header = x.call.Header()
+	u := *x.call.URL
+	req.URL, req.Header = &u, x.call.Header() // what middleware does to one attempt, the next does not see
 	if err := e.credential.Authorize(ctx, req.Header); err != nil {
 		return err
 	}

@@ -135,9 +135,18 @@ func wait(ctx context.Context, d time.Duration, done <-chan struct{}) (bool, err
 
 // cancellation is ctx's error together with its cause, or nil while ctx lasts.
 func cancellation(ctx context.Context) error {
-	err := ctx.Err()
-	if cause := context.Cause(ctx); err != nil && !errors.Is(cause, err) {
-		return fmt.Errorf("%w: %w", err, cause)
+	if ctx.Err() == nil {
+		return nil
+	}
+	return explained(ctx, ctx.Err())
+}
+
+// explained is err with ctx's error and its cause in the chain, if ctx has ended: not everybody who waits names both.
+func explained(ctx context.Context, err error) error {
+	for _, reason := range []error{ctx.Err(), context.Cause(ctx)} {
+		if reason != nil && !errors.Is(err, reason) {
+			err = fmt.Errorf("%w: %w", err, reason)
+		}
 	}
 	return err
 }
