@@ -38,10 +38,10 @@ func (l *npsResponseList) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if metrics := envelope["metrics"]; len(metrics) > 0 && string(metrics) != "null" {
+		err = unmarshal(metrics, &l.Metrics)
 		l.Metrics.setOrigin(&document{json: metrics}, -1)
-		return unmarshal(metrics, &l.Metrics)
 	}
-	return nil
+	return err
 }
 
 func decodeList[T any, P resource[T]](list []byte) ([]T, error) {
