@@ -66,8 +66,6 @@ func (s *service) request(ctx context.Context, c call, o *requestOptions) (*engi
 		return req, o.err
 	case ctx == nil:
 		return req, invalid("ctx", "the context must not be nil")
-	case ctx.Err() != nil:
-		return req, context.Cause(ctx)
 	case s.credential == nil:
 		return req, ErrMissingCredentials
 	}
