@@ -215,11 +215,12 @@ func parseBaseURL(option, rawURL string, plainHTTP bool) (*url.URL, error) {
 	case u.Scheme == "http" && !plainHTTP && !isLoopback(u.Hostname()):
 		return nil, invalidOption(option, "http:// would send the credential in the clear: use https://, or WithPlainHTTP")
 	}
-	path := strings.TrimRight(u.EscapedPath(), "/")
-	if path == "" {
-		path = "/v1"
+	escaped := strings.TrimRight(u.EscapedPath(), "/")
+	if escaped == "" {
+		escaped = "/v1"
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path}, nil
+	path, err := url.PathUnescape(escaped)
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawPath: escaped}, err
 }
 
 func isLoopback(host string) bool {
