@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -161,7 +162,8 @@ func (t *tokens) run(ctx context.Context, f *tokenFetch) {
 	t.pending = nil
 	switch {
 	case err == nil:
-		t.past, t.current, t.renewAt = t.current.Value, token, renewalOf(token)
+		t.past = cmp.Or(t.current.Value, t.past) // after a 401 there is no current one
+		t.current, t.renewAt = token, renewalOf(token)
 	case t.current.Value != "" && time.Now().Before(t.current.Expiry):
 		err = nil // the one we have still serves; the next call asks again
 	}
