@@ -27,6 +27,22 @@ type credential struct {
 func (c *credential) Authorize(ctx context.Context, h http.Header) error { return c.authorize(ctx, h) }
 func (c *credential) Renew(rejected http.Header) bool                    { return c.renew(rejected) }
 
+// hide is err, told without the secret if its own words bear it: a decoder quotes what it can't decode.
+func (c *credential) hide(err error) error {
+	if err == nil || c.cut(err.Error()) == err.Error() {
+		return err
+	}
+	return hiding{err, c.cut(err.Error())}
+}
+
+type hiding struct {
+	error
+	words string
+}
+
+func (e hiding) Error() string { return e.words }
+func (e hiding) Unwrap() error { return e.error }
+
 // static is a credential that stays as it is.
 func static(header, prefix, secret string) *credential {
 	value := []string{prefix + secret}
