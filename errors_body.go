@@ -80,6 +80,7 @@ func (e *Error) readList(list []any) {
 			words = append(words, one.Message)
 		}
 	}
+	words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
 	e.setMessage(strings.Join(words, "; "))
 }
 
