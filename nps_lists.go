@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 )
 
 // npsSurveyList is the answer of GET /v1/nps-surveys.
@@ -66,11 +67,9 @@ func findList(data []byte) (list json.RawMessage, envelope map[string]json.RawMe
 		if len(inner) == 0 || inner[0] != '[' && inner[0] != '{' {
 			continue
 		}
-		list, deeper, err := findList(inner)
-		if err == nil && deeper == nil {
-			deeper = envelope
-		}
-		return list, deeper, err
+		list, nearer, err := findList(inner)
+		maps.Copy(envelope, nearer) // what stands nearer to the list holds
+		return list, envelope, err
 	}
 	return nil, nil, errors.New("there is no list in it")
 }
