@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,6 +111,7 @@ const minItem = 32
 
 // decodePage decodes a page of which about expected items are expected.
 func decodePage[T any, P resource[T]](data []byte, expected int) (*fetchedPage[T], error) {
+	data = bytes.TrimPrefix(data, bom)
 	var wire wirePage[T]
 	if expected > 0 {
 		wire.Data = make([]T, 0, min(expected, len(data)/minItem))
