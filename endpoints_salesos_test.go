@@ -119,7 +119,7 @@ func TestExportEndpoint(t *testing.T) {
 	} {
 		t.Run(string(format), func(t *testing.T) {
 			t.Parallel()
-			w := newWire(answer(200, golden(t, "salesos_export.csv"), "Content-Type", "text/csv"))
+			w := newWire(reply(200, golden(t, "salesos_export.csv"), "Content-Type", "text/csv"))
 			var got strings.Builder
 			n, err := w.client(t).NPS.Export(t.Context(), salesOSID, format, &got)
 			require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestExportEndpoint(t *testing.T) {
 
 func TestSalesOSKeyIsSentAsXAPIKey(t *testing.T) {
 	t.Parallel()
-	w := newWire(answer(200, golden(t, "salesos_survey.json")))
+	w := newWire(reply(200, golden(t, "salesos_survey.json")))
 	client, err := clicknps.New(clicknps.WithSalesOSAPIKey("sos_key_1"), w.option())
 	require.NoError(t, err)
 	_, err = client.NPS.Get(t.Context(), salesOSID)
@@ -150,7 +150,7 @@ func TestSalesOSKeyIsSentAsXAPIKey(t *testing.T) {
 // The SDK's own name stands last, after the product that was given.
 func TestUserAgent(t *testing.T) {
 	t.Parallel()
-	w := newWire(answer(200, golden(t, "survey.json")))
+	w := newWire(reply(200, golden(t, "survey.json")))
 	_, err := w.client(t, clicknps.WithUserAgent("acme-crm/2.1")).Surveys.Get(t.Context(), "survey_abc123")
 	require.NoError(t, err)
 	assert.Equal(t, "acme-crm/2.1 clicknps-go/"+clicknps.Version, w.sent()[0].Header.Get("User-Agent"))

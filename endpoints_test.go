@@ -35,7 +35,7 @@ type endpoint struct {
 }
 
 func (e endpoint) test(t *testing.T, keyed bool) {
-	w := newWire(answer(e.status, e.answer(t)))
+	w := newWire(reply(e.status, e.answer(t)))
 	got, err := e.call(t.Context(), w.client(t))
 	require.NoError(t, err)
 	assert.JSONEq(t, encode(t, e.want), encode(t, got)) // every exported field
@@ -281,7 +281,7 @@ func TestAllSendsTheSameAsList(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWire(answer(200, last(t, tt.item)))
+			w := newWire(reply(200, last(t, tt.item)))
 			ids, err := tt.walk(t.Context(), w.client(t))
 			require.NoError(t, err)
 			assert.Len(t, ids, 1)

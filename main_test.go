@@ -109,8 +109,8 @@ func newClient(t testing.TB, opts ...clicknps.Option) *clicknps.Client {
 	return c
 }
 
-// answer is a responder: status, body and headers in pairs. Without a Content-Type among them it is JSON.
-func answer(status int, body string, header ...string) httpmock.Responder {
+// reply is a responder: status, body and headers in pairs. Without a Content-Type among them it is JSON.
+func reply(status int, body string, header ...string) httpmock.Responder {
 	return func(req *http.Request) (*http.Response, error) {
 		res := httpmock.NewStringResponse(status, body)
 		res.Request = req
@@ -125,11 +125,11 @@ func answer(status int, body string, header ...string) httpmock.Responder {
 // answering is a client that gets the same answer to every request.
 func answering(t testing.TB, status int, body string, header ...string) *clicknps.Client {
 	t.Helper()
-	return newWire(answer(status, body, header...)).client(t)
+	return newWire(reply(status, body, header...)).client(t)
 }
 
-// asError is err as the *Error that every failed call returns.
-func asError(t testing.TB, err error) *clicknps.Error {
+// errorOf is err as the *Error that every failed call returns.
+func errorOf(t testing.TB, err error) *clicknps.Error {
 	t.Helper()
 	var e *clicknps.Error
 	require.ErrorAs(t, err, &e)

@@ -215,12 +215,11 @@ func parseBaseURL(option, rawURL string, plainHTTP bool) (*url.URL, error) {
 	case u.Scheme == "http" && !plainHTTP && !isLoopback(u.Hostname()):
 		return nil, invalidOption(option, "http:// would send the credential in the clear: use https://, or WithPlainHTTP")
 	}
-	escaped := strings.TrimRight(u.EscapedPath(), "/")
-	if escaped == "" {
-		escaped = "/v1"
+	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/")}
+	if base.Path == "" {
+		base.Path = "/v1"
 	}
-	path, err := url.PathUnescape(escaped)
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawPath: escaped}, err
+	return base, nil
 }
 
 func isLoopback(host string) bool {

@@ -119,7 +119,7 @@ func TestBaseURLsThatCannotBeRight(t *testing.T) {
 
 func TestPlainHTTPIfAllowed(t *testing.T) {
 	t.Parallel()
-	w := newWire(answer(200, golden(t, "survey.json")))
+	w := newWire(reply(200, golden(t, "survey.json")))
 	_, err := w.client(t, clicknps.WithPlainHTTP(), clicknps.WithBaseURL("http://nps.internal/v1")).Surveys.Get(t.Context(), "s")
 	require.NoError(t, err)
 	assert.Equal(t, "/v1/surveys/s", w.sent()[0].Path)
@@ -136,7 +136,7 @@ func TestRetryPolicyBounds(t *testing.T) {
 		{MinBackoff: time.Second, MaxBackoff: time.Second},
 		{MaxRetries: 1 << 62, MinBackoff: 1, MaxBackoff: 1 << 62, MaxRetryAfter: 1 << 62, AttemptTimeout: 1 << 62},
 	} {
-		w := newWire(answer(200, golden(t, "survey.json")))
+		w := newWire(reply(200, golden(t, "survey.json")))
 		_, err := w.client(t, clicknps.WithRetryPolicy(p)).Surveys.Get(t.Context(), "s")
 		require.NoError(t, err, "%+v", p)
 	}
@@ -180,7 +180,7 @@ func TestEnvironment(t *testing.T) {
 			for name, value := range tt.env {
 				t.Setenv(name, value)
 			}
-			w := newWire(answer(http.StatusNotFound, ""))
+			w := newWire(reply(http.StatusNotFound, ""))
 			client, err := clicknps.New(append(tt.opts, w.option())...)
 			if tt.refusedForNaming != "" {
 				require.ErrorIs(t, err, clicknps.ErrInvalidParams)

@@ -84,14 +84,14 @@ func TestEchoedCredentialsAreCut(t *testing.T) {
 				t.Parallel()
 				body := strings.ReplaceAll(a.body, "SECRET", s.secret)
 				body = strings.ReplaceAll(body, "ESCAPED", strings.ReplaceAll(s.secret, "/", `\/`))
-				w := newWire(answer(a.status, body, "X-Request-Id", "req-"+s.secret))
+				w := newWire(reply(a.status, body, "X-Request-Id", "req-"+s.secret))
 				client, err := clicknps.New(append(s.opts, w.option(), clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: -1}))...)
 				require.NoError(t, err)
 				err = s.call(with{Client: client, ctx: t.Context()})
 				if a.status == 200 && err == nil {
 					return // SalesOS surveys have no score, ClickNPS' no isActive
 				}
-				e := asError(t, err)
+				e := errorOf(t, err)
 				require.Contains(t, w.sent()[0].Header.Get("Authorization")+w.sent()[0].Header.Get("X-API-Key"), s.secret)
 				assert.Equal(t, body, string(e.Body), "the body is as received")
 				for how, shown := range printed(t, e) {
@@ -111,19 +111,19 @@ func TestEchoedTokenBeforeIsCut(t *testing.T) {
 		tokens = tokens[1:]
 		return clicknps.Token{Value: token}, nil
 	})
-	w := newWire(answer(401, `{"message":"first-token and second-token have expired"}`))
+	w := newWire(reply(401, `{"message":"first-token and second-token have expired"}`))
 	client, err := clicknps.New(clicknps.WithSalesOSTokenSource(source), w.option())
 	require.NoError(t, err)
 	_, err = client.NPS.Get(t.Context(), "s")
 	require.ErrorIs(t, err, clicknps.ErrUnauthorized)
 	require.Len(t, w.sent(), 2)
-	assert.Equal(t, "[redacted] and [redacted] have expired", asError(t, err).Message)
+	assert.Equal(t, "[redacted] and [redacted] have expired", errorOf(t, err).Message)
 }
 
 func TestErrorsDoNotPrintTheirBody(t *testing.T) {
 	t.Parallel()
 	_, err := answering(t, 404, `{"message":"no","customer":"jane@example.com"}`).Surveys.Get(t.Context(), "s")
-	e := asError(t, err)
+	e := errorOf(t, err)
 	assert.Contains(t, string(e.Body), "jane@example.com")
 	for how, shown := range printed(t, e) {
 		assert.NotContains(t, shown, "jane@example.com", how)
@@ -136,7 +136,7 @@ func TestErrorLogValue(t *testing.T) {
 	client := answering(t, 429, golden(t, "error_rate_limit.json"), "X-Request-Id", "req_1")
 	_, err := client.Surveys.Create(t.Context(), &clicknps.SurveyCreateParams{Name: "n", Question: "q"}, clicknps.WithIdempotencyKey("key-1"))
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", asError(t, err))
+	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", errorOf(t, err))
 	var line struct{ Err map[string]any }
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
 	assert.Equal(t, map[string]any{
@@ -148,7 +148,7 @@ func TestErrorLogValue(t *testing.T) {
 func TestClientAndOptionsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	const key, token, source = "sk_live_printed", "jwt.printed.x", "sourced.printed.x"
-	w := newWire(answer(404, ""))
+	w := newWire(reply(404, ""))
 	opts := []clicknps.Option{clicknps.WithAPIKey(key), clicknps.WithSalesOSToken(token), w.option()}
 	client, err := clicknps.New(opts...)
 	require.NoError(t, err)
@@ -211,7 +211,7 @@ func TestCauseStaysInTheChain(t *testing.T) {
 	client := newWire(func(*http.Request) (*http.Response, error) { return nil, broken }).client(t)
 	_, err := client.Surveys.Get(t.Context(), "s")
 	require.ErrorIs(t, err, broken)
-	e := asError(t, err)
+	e := errorOf(t, err)
 	assert.Zero(t, e.StatusCode)
 	assert.Equal(t, 1, e.Attempts)
 	assert.Equal(t, "clicknps: GET /v1/surveys/s: the proxy is down", e.Error())

@@ -80,13 +80,13 @@ func TestIDsAreEscapedOnTheWire(t *testing.T) {
 				require.ErrorIs(t, err, clicknps.ErrNotFound)
 				require.Len(t, lines(), 1, name)
 				method, target, _ := strings.Cut(lines()[0], " ")
-				assert.Equal(t, method, asError(t, err).Method)
+				assert.Equal(t, method, errorOf(t, err).Method)
 				collection := "/v1/" + strings.ToLower(name[:strings.Index(name, ".")]) + "/"
 				collection = strings.Replace(collection, "/nps/", "/nps-surveys/", 1)
 				target, isHTTP := strings.CutSuffix(target, " HTTP/1.1")
 				assert.True(t, isHTTP, lines()[0])
 				path, _, _ := strings.Cut(target, "?")
-				assert.Equal(t, path, asError(t, err).Path, "the path as sent")
+				assert.Equal(t, path, errorOf(t, err).Path, "the path as sent")
 				for _, suffix := range []string{"/comment", "/toggle", "/responses", "/responses/export"} {
 					path = strings.TrimSuffix(path, suffix)
 				}
@@ -117,9 +117,9 @@ func TestBaseURLIsUsedAsGiven(t *testing.T) {
 			t.Parallel()
 			var urls []string
 			client := newClient(t, clicknps.WithBaseURL(base), clicknps.WithSalesOSBaseURL(base),
-				clicknps.WithHTTPClient(&http.Client{Transport: roundTripper(func(req *http.Request) (*http.Response, error) {
+				clicknps.WithHTTPClient(&http.Client{Transport: tripper(func(req *http.Request) (*http.Response, error) {
 					urls = append(urls, req.URL.String())
-					return answer(404, "")(req)
+					return reply(404, "")(req)
 				})}))
 			_, err := client.Surveys.Get(t.Context(), "a/b")
 			require.ErrorIs(t, err, clicknps.ErrNotFound)
@@ -130,14 +130,14 @@ func TestBaseURLIsUsedAsGiven(t *testing.T) {
 	}
 }
 
-// roundTripper is a function that is a transport.
-type roundTripper func(*http.Request) (*http.Response, error)
+// tripper is a function that is a transport.
+type tripper func(*http.Request) (*http.Response, error)
 
-func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+func (f tripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestExtraFields(t *testing.T) {
 	t.Parallel()
-	w := newWire(answer(200, golden(t, "survey.json")))
+	w := newWire(reply(200, golden(t, "survey.json")))
 	client := w.client(t)
 	_, err := client.Surveys.Create(t.Context(), &clicknps.SurveyCreateParams{Name: "n", Question: "q"},
 		clicknps.WithExtraField("tags", []string{"a"}), clicknps.WithExtraField("big", json.Number("12345678901234567890")))
@@ -152,7 +152,7 @@ func TestExtraFields(t *testing.T) {
 
 func TestHeaderOption(t *testing.T) {
 	t.Parallel()
-	w := newWire(answer(200, golden(t, "survey.json")))
+	w := newWire(reply(200, golden(t, "survey.json")))
 	_, err := w.client(t).Surveys.Get(t.Context(), "s",
 		clicknps.WithHeader("x-tenant", "first"), clicknps.WithHeader("X-Tenant", "a\tb"), clicknps.WithHeader("Accept-Language", "dé"))
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestHeaderOption(t *testing.T) {
 
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()
-	w := newWire(answer(201, golden(t, "survey.json")))
+	w := newWire(reply(201, golden(t, "survey.json")))
 	client := w.client(t)
 	create := func(opts ...clicknps.RequestOption) (sent string, meta clicknps.ResponseMeta) {
 		_, err := client.Surveys.Create(t.Context(), &clicknps.SurveyCreateParams{Name: "n", Question: "q"}, append(opts, clicknps.WithResponse(&meta))...)

@@ -132,16 +132,22 @@ func (s *Server) listen() *listener {
 
 // Client returns a client of both services that calls the fake in process: no socket is involved, and it
 // works in a [testing/synctest] bubble. opts come after the fake's own options. The SalesOS credential is a
-// fresh [Server.SalesOSToken].
+// [Server.SalesOSToken] that is renewed when it expires, unless opts have one.
 func (s *Server) Client(opts ...clicknps.Option) *clicknps.Client {
 	own := []clicknps.Option{
 		clicknps.WithHTTPClient(&http.Client{Transport: s.Transport()}),
 		clicknps.WithBaseURL(inProcessURL),
 		clicknps.WithAPIKey(s.APIKey()),
 		clicknps.WithSalesOSBaseURL(inProcessURL),
-		clicknps.WithSalesOSToken(s.SalesOSToken()),
 	}
-	client, err := clicknps.New(append(own, opts...)...)
+	own = append(own, opts...)
+	tokens := clicknps.TokenSourceFunc(func(context.Context) (clicknps.Token, error) {
+		return clicknps.Token{Value: s.SalesOSToken()}, nil
+	})
+	client, err := clicknps.New(append(own, clicknps.WithSalesOSTokenSource(tokens))...)
+	if err != nil { // perhaps because opts have a SalesOS credential: there may be one only
+		client, err = clicknps.New(own...)
+	}
 	if err != nil {
 		s.fatalf("clicknpstest: no client: %v", err)
 	}

@@ -69,7 +69,7 @@ func (l *Limiter) Acquire(ctx context.Context) (release func(), err error) {
 			return
 		}
 		released = true
-		l.answer()
+		l.answer(time.Now())
 	}, nil
 }
 
@@ -98,15 +98,15 @@ func (l *Limiter) Estimate(lane Lane, n int) time.Duration {
 	return l.earliest(time.Now(), waiting)
 }
 
-// answer turns a request in flight into one of the past. Nobody can go earlier for it than next has told already.
-func (l *Limiter) answer() {
+func (l *Limiter) answer(now time.Time) {
 	l.inFlight--
 	if len(l.rules) == 0 {
 		return
 	}
-	now := time.Since(l.start)
-	l.answers.forget(now - l.longest - margin)
-	l.answers.add(now)
+	at := now.Sub(l.start)
+	l.answers.forget(at - l.longest - margin)
+	l.answers.add(at)
+	l.queue.serve(now, l)
 }
 
 func (l *Limiter) take() { l.inFlight++ }

@@ -79,7 +79,7 @@ func (q *queue) enter(ctx context.Context, quota quota) (turn <-chan struct{}, l
 		}
 	}
 	ch := make(chan struct{})
-	place := q.lanes[lane].PushFront(ch)
+	place := q.lanes[lane].PushBack(ch)
 	q.serve(now, quota)
 	return ch, func() { q.leave(lane, place, quota) }, nil
 }
@@ -98,7 +98,7 @@ func (q *queue) leave(lane Lane, place *list.Element, quota quota) {
 }
 
 // serve lets everybody go whose turn it is, and sets the alarm for who is next.
-// It runs when the alarm goes off, and after everything that can free a place earlier; the queue is locked.
+// It runs after everything that can free a place; the queue is locked.
 func (q *queue) serve(now time.Time, quota quota) {
 	if q.alarm != nil {
 		q.alarm.Stop()
