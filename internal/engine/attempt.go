@@ -119,6 +119,7 @@ type Stream struct {
 // Read implements [io.Reader].
 func (s *Stream) Read(p []byte) (int, error) {
 	s.watch.restart()
+	defer s.watch.timer.Stop() // what the reader does before the next Read takes none of the server's time
 	n, err := s.body.Read(p)
 	if err != nil && err != io.EOF {
 		err = s.watch.explain(err)
