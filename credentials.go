@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -26,6 +27,22 @@ type credential struct {
 func (c *credential) Authorize(ctx context.Context, h http.Header) error { return c.authorize(ctx, h) }
 func (c *credential) Renew(rejected http.Header) bool                    { return c.renew(rejected) }
 func (c *credential) Cut(text string) string                             { return c.cut(text) }
+
+// hide is err, told without the secret if its own words bear it: a decoder quotes what it can't decode.
+func (c *credential) hide(err error) error {
+	if err == nil || c.cut(err.Error()) == err.Error() {
+		return err
+	}
+	return hiding{err, c.cut(err.Error())}
+}
+
+type hiding struct {
+	error
+	words string
+}
+
+func (e hiding) Error() string { return e.words }
+func (e hiding) Unwrap() error { return e.error }
 
 // static is a credential that stays as it is.
 func static(header, prefix, secret string) *credential {
@@ -162,7 +179,8 @@ func (t *tokens) run(ctx context.Context, f *tokenFetch) {
 	t.pending = nil
 	switch {
 	case err == nil:
-		t.past, t.current, t.renewAt = t.current.Value, token, renewalOf(token)
+		t.past = cmp.Or(t.current.Value, t.past) // after a 401 there is no current one
+		t.current, t.renewAt = token, renewalOf(token)
 	case t.current.Value != "" && time.Now().Before(t.current.Expiry):
 		err = nil // the one we have still serves; the next call asks again
 	}

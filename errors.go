@@ -72,7 +72,7 @@ func (e *Error) Error() string {
 		b.WriteString(" " + e.Method + " " + e.Path + ":")
 	}
 	if e.StatusCode != 0 {
-		fmt.Fprintf(&b, " %d %s", e.StatusCode, http.StatusText(e.StatusCode))
+		b.WriteString(strings.TrimRight(fmt.Sprintf(" %d %s", e.StatusCode, http.StatusText(e.StatusCode)), " "))
 	}
 	if e.Type != "" {
 		fmt.Fprintf(&b, " (%s)", e.Type)

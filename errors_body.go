@@ -17,10 +17,9 @@ import (
 //	{"error":"…"}                                         ClickNPS, a server of one's own
 //	{"statusCode":…,"message":"…"|["…"]|[{…}],"error":"…","errors":[{"field":…,"message":…}]}   SalesOS
 //	a string, a list, a page of HTML, nothing
-func (e *Error) readBody(header http.Header) {
+func (e *Error) readBody() {
 	var body any
 	if json.Unmarshal(bytes.TrimPrefix(e.Body, bom), &body) != nil {
-		e.excerpt = excerpt(header, e.Body)
 		return
 	}
 	e.readValue(body)
@@ -29,9 +28,6 @@ func (e *Error) readBody(header http.Header) {
 	}
 	if e.Field != "" && len(e.Fields) == 0 {
 		e.Fields = []FieldError{{e.Field, e.Message}}
-	}
-	if e.Message == "" {
-		e.excerpt = excerpt(header, e.Body)
 	}
 }
 
@@ -84,6 +80,7 @@ func (e *Error) readList(list []any) {
 			words = append(words, one.Message)
 		}
 	}
+	words = slices.DeleteFunc(words, func(word string) bool { return word == "" })
 	e.setMessage(strings.Join(words, "; "))
 }
 
@@ -106,7 +103,7 @@ func leadingField(message string) (string, bool) {
 const excerptLength = 120
 
 // excerpt is the content type and the first bytes of an answer that is not understood.
-func excerpt(header http.Header, body []byte) string {
+func excerpt(header http.Header, body string) string {
 	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		kind = "no content type"
@@ -114,7 +111,7 @@ func excerpt(header http.Header, body []byte) string {
 	if len(body) == 0 {
 		return kind + ", empty body"
 	}
-	text := string(body[:min(len(body), excerptLength)])
+	text := body[:min(len(body), excerptLength)]
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
 	}), " ")

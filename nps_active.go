@@ -22,7 +22,7 @@ func (s *NPSService) SetActive(ctx context.Context, id string, active bool, opts
 		if e, ok := errors.AsType[*Error](err); ok && unknown != nil {
 			e.causes = append(e.causes, ErrOutcomeUnknown)
 		}
-		if done, err := s.settled(survey, active, err); done {
+		if survey, done, err := s.settled(survey, active, err); done {
 			return survey, err
 		}
 		survey, err = s.Toggle(ctx, id, opts...)
@@ -30,7 +30,7 @@ func (s *NPSService) SetActive(ctx context.Context, id string, active bool, opts
 			unknown = err
 			continue
 		}
-		if done, err := s.settled(survey, active, err); done {
+		if survey, done, err := s.settled(survey, active, err); done {
 			return survey, err
 		}
 		unknown = nil
@@ -43,15 +43,15 @@ func (s *NPSService) SetActive(ctx context.Context, id string, active bool, opts
 
 // settled reports whether SetActive is done: the survey is as wanted, or err says why not. An answer that does not say
 // whether the survey is active is an error, not a false.
-func (s *NPSService) settled(survey *NPSSurvey, want bool, err error) (bool, error) {
+func (s *NPSService) settled(survey *NPSSurvey, want bool, err error) (_ *NPSSurvey, done bool, _ error) {
 	if err != nil {
-		return true, err
+		return nil, true, err
 	}
 	var sent struct {
 		IsActive *json.RawMessage `json:"isActive"`
 	}
 	if json.Unmarshal(survey.RawJSON(), &sent) != nil || sent.IsActive == nil {
-		return true, s.api.problem(call{method: http.MethodGet, path: npsPath(survey.ID)}, "isActive is missing in the answer", nil)
+		return nil, true, s.api.problem(call{method: http.MethodGet, path: npsPath(survey.ID)}, "isActive is missing in the answer", nil)
 	}
-	return survey.IsActive == want, nil
+	return survey, survey.IsActive == want, nil
 }

@@ -34,7 +34,7 @@ func (s *NPSService) Export(ctx context.Context, id string, format ExportFormat,
 	}
 	defer res.Stream.Close()
 	if isHTML(res) && !strings.Contains(strings.ToLower(string(format)), "htm") {
-		res.Body, _ = io.ReadAll(io.LimitReader(res.Stream, excerptLength+1))
+		res.Body, _ = io.ReadAll(io.LimitReader(res.Stream, engine.MaxErrorBody))
 		return 0, s.api.undecodable(c, o, res, errors.New("it is a page of HTML, not an export"))
 	}
 	n, err := copyWithProgress(w, res.Stream, o.progress)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 )
 
 // npsSurveyList is the answer of GET /v1/nps-surveys.
@@ -38,10 +39,10 @@ func (l *npsResponseList) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if metrics := envelope["metrics"]; len(metrics) > 0 && string(metrics) != "null" {
+		err = unmarshal(metrics, &l.Metrics)
 		l.Metrics.setOrigin(&document{json: metrics}, -1)
-		return unmarshal(metrics, &l.Metrics)
 	}
-	return nil
+	return err
 }
 
 func decodeList[T any, P resource[T]](list []byte) ([]T, error) {
@@ -66,11 +67,9 @@ func findList(data []byte) (list json.RawMessage, envelope map[string]json.RawMe
 		if len(inner) == 0 || inner[0] != '[' && inner[0] != '{' {
 			continue
 		}
-		list, deeper, err := findList(inner)
-		if err == nil && deeper == nil {
-			deeper = envelope
-		}
-		return list, deeper, err
+		list, nearer, err := findList(inner)
+		maps.Copy(envelope, nearer) // what stands nearer to the list holds
+		return list, envelope, err
 	}
 	return nil, nil, errors.New("there is no list in it")
 }

@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,11 +106,15 @@ func getPage[T any, P resource[T]](ctx context.Context, s *service, c call, o *r
 	return page, nil
 }
 
+// minItem is the least that an item takes in a body, roughly: a huge limit must not make room for as many.
+const minItem = 32
+
 // decodePage decodes a page of which about expected items are expected.
 func decodePage[T any, P resource[T]](data []byte, expected int) (*fetchedPage[T], error) {
+	data = bytes.TrimPrefix(data, bom)
 	var wire wirePage[T]
 	if expected > 0 {
-		wire.Data = make([]T, 0, expected)
+		wire.Data = make([]T, 0, min(expected, len(data)/minItem))
 	}
 	if err := unmarshal(data, &wire); err != nil {
 		return nil, err

@@ -255,4 +255,3 @@ func TestPitfall12BodiesAreNotShared(t *testing.T) {
 	}
 	group.Wait()
 }
-

@@ -225,12 +225,6 @@ func (pipeAddr) String() string  { return "127.0.0.1:1" }
 // nullLog is for servers that fail on purpose.
 var nullLog = log.New(io.Discard, "", 0)
 
-// The credentials of every test client.
-const (
-	testKey   = "sk_test_0123456789"
-	testToken = "jwt-0123456789"
-)
-
 // hasty is a policy for real time: nothing but the server's failures takes long.
 var hasty = clicknps.RetryPolicy{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}
 

@@ -145,6 +145,7 @@ func (s *service) failure(c call, o *requestOptions, res *engine.Result, cause e
 	e.IdempotencyKey = o.key
 	if res != nil {
 		e.readResult(res, s)
+		cause = s.credential.hide(cause)
 		if c.method == http.MethodPost && res.Arrived && (!s.keyed || !res.Complete) {
 			e.causes = append(e.causes, ErrOutcomeUnknown)
 		}
@@ -165,15 +166,16 @@ func (e *Error) readResult(res *engine.Result, s *service) {
 	switch {
 	case res.StatusCode == 0:
 		return
-	case res.StatusCode/100 == 2:
-		e.excerpt = excerpt(res.Header, res.Body)
-	default:
-		e.readBody(res.Header)
+	case res.StatusCode/100 != 2:
+		e.readBody()
 	}
-	if location := res.Header.Get("Location"); res.StatusCode/100 == 3 && location != "" {
+	switch {
+	case res.StatusCode/100 == 3 && res.Header.Get("Location") != "":
 		e.excerpt = "redirects are not followed" // its target may bear anything
+	case e.Message == "":
+		e.excerpt = excerpt(res.Header, s.credential.cut(string(e.Body))) // a secret that is cut short would not be found
 	}
-	e.excerpt, e.Type = s.credential.cut(e.excerpt), ErrorType(s.credential.cut(string(e.Type)))
+	e.Type = ErrorType(s.credential.cut(string(e.Type)))
 	e.Message, e.Field = s.credential.cut(e.Message), s.credential.cut(e.Field)
 	for i, f := range e.Fields {
 		e.Fields[i] = FieldError{s.credential.cut(f.Field), s.credential.cut(f.Message)}

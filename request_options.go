@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/clicknps/go-sdk/internal/engine"
 )
@@ -171,8 +172,8 @@ func isToken(s string) bool {
 // WithExtraField adds a field that this SDK does not know yet to the request's body.
 func WithExtraField(name string, value any) RequestOption {
 	return func(o *requestOptions) {
-		if name == "" {
-			o.fail(invalid("name", "WithExtraField: the field's name must not be empty"))
+		if name == "" || !utf8.ValidString(name) {
+			o.fail(invalid("name", "WithExtraField: the field's name must not be empty, and must be valid UTF-8"))
 		}
 		o.extra = append(o.extra, extraField{name, value})
 	}

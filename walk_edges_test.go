@@ -20,15 +20,15 @@ import (
 	clicknps "github.com/clicknps/go-sdk"
 )
 
-// page is a page as an odd server may send it.
-type page struct {
+// oddPage is a page as an odd server may send it.
+type oddPage struct {
 	ids   []string
 	total any // number, string, nil: missing
 	more  any
 }
 
 // lister is a server that pages as it likes. request is counted from 1.
-type lister func(request, offset, limit int) page
+type lister func(request, offset, limit int) oddPage
 
 func (l lister) client(t *testing.T, opts ...clicknps.Option) *clicknps.Client {
 	t.Helper()
@@ -92,30 +92,30 @@ func TestWalksOfOddServers(t *testing.T) {
 	t.Parallel()
 	all := ids(45)
 	for name, server := range map[string]lister{
-		"capped at 10": func(_, offset, limit int) page {
+		"capped at 10": func(_, offset, limit int) oddPage {
 			got := cut(all, offset, min(limit, 10))
-			return page{got, 45, offset+len(got) < 45}
+			return oddPage{got, 45, offset+len(got) < 45}
 		},
-		"capped at 2": func(_, offset, limit int) page {
+		"capped at 2": func(_, offset, limit int) oddPage {
 			got := cut(all, offset, min(limit, 2))
-			return page{got, 45, offset+len(got) < 45}
+			return oddPage{got, 45, offset+len(got) < 45}
 		},
-		"capped at 1": func(_, offset, limit int) page {
+		"capped at 1": func(_, offset, limit int) oddPage {
 			got := cut(all, offset, min(limit, 1))
-			return page{got, 45, offset+len(got) < 45}
+			return oddPage{got, 45, offset+len(got) < 45}
 		},
-		"short pages now and then": func(request, offset, limit int) page {
+		"short pages now and then": func(request, offset, limit int) oddPage {
 			got := cut(all, offset, min(limit, 10-request%8))
-			return page{got, 45, offset+len(got) < 45}
+			return oddPage{got, 45, offset+len(got) < 45}
 		},
-		"an empty page now and then": func(request, offset, limit int) page {
+		"an empty page now and then": func(request, offset, limit int) oddPage {
 			if request%3 == 2 {
-				return page{nil, 45, true}
+				return oddPage{nil, 45, true}
 			}
 			got := cut(all, offset, min(limit, 10))
-			return page{got, 45, offset+len(got) < 45}
+			return oddPage{got, 45, offset+len(got) < 45}
 		},
-		"nothing to see at offsets 20 to 39 of 65": func(_, offset, limit int) page {
+		"nothing to see at offsets 20 to 39 of 65": func(_, offset, limit int) oddPage {
 			var got []string
 			for i := offset; i < min(offset+min(limit, 10), 65); i++ {
 				switch {
@@ -125,20 +125,20 @@ func TestWalksOfOddServers(t *testing.T) {
 					got = append(got, all[i-20])
 				}
 			}
-			return page{got, 65, offset+10 < 65}
+			return oddPage{got, 65, offset+10 < 65}
 		},
-		"numbers as strings": func(_, offset, limit int) page {
-			return page{cut(all, offset, min(limit, 10)), "45", offset+10 < 45}
+		"numbers as strings": func(_, offset, limit int) oddPage {
+			return oddPage{cut(all, offset, min(limit, 10)), "45", offset+10 < 45}
 		},
-		"no has_more": func(_, offset, limit int) page {
-			return page{cut(all, offset, min(limit, 10)), 45, nil}
+		"no has_more": func(_, offset, limit int) oddPage {
+			return oddPage{cut(all, offset, min(limit, 10)), 45, nil}
 		},
-		"neither total nor has_more": func(_, offset, limit int) page {
-			return page{cut(all, offset, min(limit, 10)), nil, nil}
+		"neither total nor has_more": func(_, offset, limit int) oddPage {
+			return oddPage{cut(all, offset, min(limit, 10)), nil, nil}
 		},
-		"the same item twice in a page": func(_, offset, limit int) page {
+		"the same item twice in a page": func(_, offset, limit int) oddPage {
 			got := cut(all, offset, min(limit, 10))
-			return page{append(slices.Clone(got), got[len(got)-1]), 45, offset+len(got) < 45}
+			return oddPage{append(slices.Clone(got), got[len(got)-1]), 45, offset+len(got) < 45}
 		},
 	} {
 		for _, prefetch := range []int{0, 4} {
@@ -157,20 +157,20 @@ func TestWalksThatCannotBeExact(t *testing.T) {
 	t.Parallel()
 	all := ids(45)
 	for name, server := range map[string]lister{
-		"the offset is not heeded": func(_, _, limit int) page { return page{cut(all, 0, min(limit, 10)), 45, true} },
-		"empty pages without end":  func(_, _, _ int) page { return page{nil, 45, true} },
-		"more without end, past the total": func(_, offset, limit int) page {
-			return page{cut(all, offset, min(limit, 10)), 45, true}
+		"the offset is not heeded": func(_, _, limit int) oddPage { return oddPage{cut(all, 0, min(limit, 10)), 45, true} },
+		"empty pages without end":  func(_, _, _ int) oddPage { return oddPage{nil, 45, true} },
+		"more without end, past the total": func(_, offset, limit int) oddPage {
+			return oddPage{cut(all, offset, min(limit, 10)), 45, true}
 		},
-		"another list each time": func(request, _, limit int) page {
+		"another list each time": func(request, _, limit int) oddPage {
 			other := make([]string, min(limit, 10))
 			for i := range other {
 				other[i] = fmt.Sprintf("survey_%d_%d", request, i)
 			}
-			return page{other, 45, true}
+			return oddPage{other, 45, true}
 		},
-		"capped at 1, and moving": func(request, offset, _ int) page {
-			return page{cut(ids(1000), offset+request, 1), 1000 - request, true}
+		"capped at 1, and moving": func(request, offset, _ int) oddPage {
+			return oddPage{cut(ids(1000), offset+request, 1), 1000 - request, true}
 		},
 	} {
 		for _, prefetch := range []int{0, 4} {
@@ -189,13 +189,13 @@ func TestWalksThatCannotBeExact(t *testing.T) {
 // A walk that does not begin at the list's start can't tell what it missed when all that it had is gone.
 func TestAWalkFromAnOffsetThatLosesItsPlace(t *testing.T) {
 	t.Parallel()
-	server := lister(func(request, offset, limit int) page {
+	server := lister(func(request, offset, limit int) oddPage {
 		all := ids(100)
 		if request > 1 {
 			all = ids(200)[100:]
 		}
 		got := cut(all, offset, min(limit, 10))
-		return page{got, 100, offset+len(got) < 100}
+		return oddPage{got, 100, offset+len(got) < 100}
 	})
 	var err error
 	for _, err = range server.client(t).Surveys.All(t.Context(), &clicknps.SurveyListParams{ListOptions: clicknps.ListOptions{Offset: 20}}) {
@@ -209,9 +209,9 @@ func TestAWalkFromAnOffsetThatLosesItsPlace(t *testing.T) {
 // quiet is a list of n that stays as it is.
 func quiet(n int) lister {
 	all := ids(n)
-	return func(_, offset, limit int) page {
+	return func(_, offset, limit int) oddPage {
 		got := cut(all, offset, limit)
-		return page{got, n, offset+len(got) < n}
+		return oddPage{got, n, offset+len(got) < n}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // WebhooksService manages the endpoints that ClickNPS sends events to. It is safe for concurrent use.
@@ -112,8 +113,8 @@ func (p *WebhookCreateParams) validate() error {
 		return invalid("url", "URL must be absolute, and http or https")
 	case len(p.Events) == 0:
 		return invalid("events", "Events must not be empty")
-	case slices.Contains(p.Events, ""):
-		return invalid("events", "Events must not have an empty one")
+	case slices.ContainsFunc(p.Events, func(e EventType) bool { return e == "" || !utf8.ValidString(string(e)) }):
+		return invalid("events", "Events must not have one that is empty or not valid UTF-8")
 	}
 	return nil
 }

@@ -21,11 +21,15 @@ func Told(status int, header http.Header, body []byte) (wait time.Duration, ok b
 	if wait, ok = parseRetryAfter(header.Get("Retry-After"), now); ok || status != http.StatusTooManyRequests {
 		return wait, ok
 	}
-	if reset, err := strconv.ParseInt(strings.TrimSpace(header.Get("X-RateLimit-Reset")), 10, 64); err == nil && reset > 0 {
-		return until(time.Unix(reset, 0), now), true
+	// What is no number is 0 here; one that is too large is the largest there is, and time.Unix would wrap around.
+	if reset, _ := strconv.ParseInt(strings.TrimSpace(header.Get("X-RateLimit-Reset")), 10, 64); reset > 0 {
+		return until(time.Unix(min(reset, farthest), 0), now), true
 	}
 	return parseWords(body)
 }
+
+// farthest is a time, in unix seconds, that is farther off than a Duration counts.
+const farthest = 1 << 40
 
 // serverNow is the server's own idea of the time if it says one: its dates are relative to that, not to our clock.
 func serverNow(header http.Header) time.Time {

@@ -1,0 +1,209 @@
+package clicknps_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	clicknps "github.com/clicknps/go-sdk"
+)
+
+const secret = "top-secret"
+
+func TestOptionsThatCannotBeRight(t *testing.T) {
+	t.Parallel()
+	source := clicknps.TokenSourceFunc(func(context.Context) (clicknps.Token, error) { return clicknps.Token{Value: secret}, nil })
+	limiter := struct{ clicknps.RateLimiter }{}
+	tests := []struct {
+		name, naming string
+		opts         []clicknps.Option
+	}{
+		{"key with a newline", "WithAPIKey", []clicknps.Option{clicknps.WithAPIKey(secret + "\n")}},
+		{"key with a space", "WithAPIKey", []clicknps.Option{clicknps.WithAPIKey(" " + secret)}},
+		{"key with a NUL", "WithAPIKey", []clicknps.Option{clicknps.WithAPIKey(secret + "\x00")}},
+		{"key with an umlaut", "WithAPIKey", []clicknps.Option{clicknps.WithAPIKey(secret + "ü")}},
+		{"token with a newline", "WithSalesOSToken", []clicknps.Option{clicknps.WithSalesOSToken(secret + "\r\n")}},
+		{"token with its scheme", "WithSalesOSToken", []clicknps.Option{clicknps.WithSalesOSToken("Bearer " + secret)}},
+		{"SalesOS key with a tab", "WithSalesOSAPIKey", []clicknps.Option{clicknps.WithSalesOSAPIKey(secret + "\t")}},
+		{"nil token source", "WithSalesOSTokenSource", []clicknps.Option{clicknps.WithSalesOSTokenSource(nil)}},
+		{"token and key", "WithSalesOSAPIKey", []clicknps.Option{clicknps.WithSalesOSToken(secret), clicknps.WithSalesOSAPIKey(secret)}},
+		{"key and token", "WithSalesOSToken", []clicknps.Option{clicknps.WithSalesOSAPIKey(secret), clicknps.WithSalesOSToken(secret)}},
+		{"token and source", "WithSalesOSTokenSource", []clicknps.Option{clicknps.WithSalesOSToken(secret), clicknps.WithSalesOSTokenSource(source)}},
+		{"source and key", "WithSalesOSAPIKey", []clicknps.Option{clicknps.WithSalesOSTokenSource(source), clicknps.WithSalesOSAPIKey(secret)}},
+
+		{"nil option", "option 1", []clicknps.Option{clicknps.WithPlainHTTP(), nil}},
+		{"nil HTTP client", "WithHTTPClient", []clicknps.Option{clicknps.WithHTTPClient(nil)}},
+		{"nil middleware", "WithMiddleware", []clicknps.Option{clicknps.WithMiddleware(nil)}},
+		{"nil limiter", "WithRateLimiter", []clicknps.Option{clicknps.WithRateLimiter(nil)}},
+		{"nil SalesOS limiter", "WithSalesOSRateLimiter", []clicknps.Option{clicknps.WithSalesOSRateLimiter(nil)}},
+		{"plan and limiter", "WithPlan", []clicknps.Option{clicknps.WithPlan(clicknps.PlanFree), clicknps.WithRateLimiter(limiter)}},
+		{"negative plan", "WithPlan", []clicknps.Option{clicknps.WithPlan(clicknps.Plan{PerMinute: -1})}},
+		{"negative plan an hour", "WithPlan", []clicknps.Option{clicknps.WithPlan(clicknps.Plan{PerHour: -1})}},
+		{"nil logger", "WithLogger", []clicknps.Option{clicknps.WithLogger(nil)}},
+		{"empty product", "WithUserAgent", []clicknps.Option{clicknps.WithUserAgent("")}},
+		{"product with a newline", "WithUserAgent", []clicknps.Option{clicknps.WithUserAgent("acme\r\nX: y")}},
+		{"product with an umlaut", "WithUserAgent", []clicknps.Option{clicknps.WithUserAgent("müller/1")}},
+
+		{"retries below none", "MaxRetries", policy(clicknps.RetryPolicy{MaxRetries: -2})},
+		{"negative MinBackoff", "WithRetryPolicy", policy(clicknps.RetryPolicy{MinBackoff: -1})},
+		{"negative MaxBackoff", "WithRetryPolicy", policy(clicknps.RetryPolicy{MaxBackoff: -1})},
+		{"negative MaxRetryAfter", "WithRetryPolicy", policy(clicknps.RetryPolicy{MaxRetryAfter: -1})},
+		{"negative AttemptTimeout", "WithRetryPolicy", policy(clicknps.RetryPolicy{AttemptTimeout: -1})},
+		{"least above most", "MinBackoff", policy(clicknps.RetryPolicy{MinBackoff: 2, MaxBackoff: 1})},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			client, err := clicknps.New(tt.opts...)
+			assert.Nil(t, client)
+			require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+			assert.Contains(t, err.Error(), tt.naming)
+			assert.NotContains(t, err.Error(), secret)
+		})
+	}
+}
+
+func policy(p clicknps.RetryPolicy) []clicknps.Option {
+	return []clicknps.Option{clicknps.WithRetryPolicy(p)}
+}
+
+func TestEmptyCredentials(t *testing.T) {
+	t.Parallel()
+	for _, opt := range []clicknps.Option{clicknps.WithAPIKey(""), clicknps.WithSalesOSToken(""), clicknps.WithSalesOSAPIKey("")} {
+		_, err := clicknps.New(opt)
+		require.ErrorIs(t, err, clicknps.ErrMissingCredentials)
+		require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+	}
+}
+
+func TestBaseURLsThatCannotBeRight(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{
+		"empty":            "",
+		"no scheme":        "api.clicknps.com/v1",
+		"no scheme, port":  "localhost:8080/v1",
+		"relative":         "/v1",
+		"no host":          "https:///v1",
+		"port only":        "https://:443/v1",
+		"opaque":           "https:api.clicknps.com",
+		"other scheme":     "ftp://api.clicknps.com/v1",
+		"query":            "https://api.clicknps.com/v1?key=" + secret,
+		"empty query":      "https://api.clicknps.com/v1?",
+		"fragment":         "https://api.clicknps.com/v1#top",
+		"user":             "https://user@api.clicknps.com/v1",
+		"password":         "https://user:" + secret + "@api.clicknps.com/v1",
+		"bad escape":       "https://user:" + secret + "@api.clicknps.com/%zz",
+		"space":            " https://api.clicknps.com/v1",
+		"newline":          "https://api.clicknps.com/v1\n",
+		"plain HTTP":       "http://api.clicknps.com/v1",
+		"almost loopback":  "http://localhost.example.com/v1",
+		"almost loopback2": "http://127.0.0.1.example.com/v1",
+		"private network":  "http://192.168.0.1/v1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for option, opt := range map[string]clicknps.Option{"WithBaseURL": clicknps.WithBaseURL(url), "WithSalesOSBaseURL": clicknps.WithSalesOSBaseURL(url)} {
+				client, err := clicknps.New(opt)
+				assert.Nil(t, client)
+				require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+				assert.Contains(t, err.Error(), option+":")
+				assert.NotContains(t, err.Error(), secret)
+			}
+		})
+	}
+}
+
+func TestPlainHTTPIfAllowed(t *testing.T) {
+	t.Parallel()
+	w := newWire(reply(200, golden(t, "survey.json")))
+	_, err := w.client(t, clicknps.WithPlainHTTP(), clicknps.WithBaseURL("http://nps.internal/v1")).Surveys.Get(t.Context(), "s")
+	require.NoError(t, err)
+	assert.Equal(t, "/v1/surveys/s", w.sent()[0].Path)
+}
+
+// A bound that is given draws a default along that would contradict it.
+func TestRetryPolicyBounds(t *testing.T) {
+	t.Parallel()
+	for _, p := range []clicknps.RetryPolicy{
+		{},
+		{MaxRetries: -1},
+		{MinBackoff: time.Minute},
+		{MaxBackoff: time.Millisecond},
+		{MinBackoff: time.Second, MaxBackoff: time.Second},
+		{MaxRetries: 1 << 62, MinBackoff: 1, MaxBackoff: 1 << 62, MaxRetryAfter: 1 << 62, AttemptTimeout: 1 << 62},
+	} {
+		w := newWire(reply(200, golden(t, "survey.json")))
+		_, err := w.client(t, clicknps.WithRetryPolicy(p)).Surveys.Get(t.Context(), "s")
+		require.NoError(t, err, "%+v", p)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	tests := []struct {
+		name             string
+		env              map[string]string
+		opts             []clicknps.Option
+		clickNPS         string // the Authorization that is sent
+		salesOS          string
+		salesOSKey       string // the X-API-Key that is sent
+		missing          bool   // no credentials for either
+		refusedForNaming string
+	}{
+		{name: "nothing", missing: true},
+		{name: "empty", env: map[string]string{"CLICKNPS_API_KEY": "", "SALESOS_TOKEN": "", "SALESOS_API_KEY": ""}, missing: true},
+		{
+			name: "key and token", env: map[string]string{"CLICKNPS_API_KEY": "k", "SALESOS_TOKEN": "t"},
+			clickNPS: "Bearer k", salesOS: "Bearer t",
+		},
+		{name: "SalesOS key", env: map[string]string{"CLICKNPS_API_KEY": "k", "SALESOS_API_KEY": "a"}, clickNPS: "Bearer k", salesOSKey: "a"},
+		{
+			name: "options come first", env: map[string]string{"CLICKNPS_API_KEY": "k", "SALESOS_TOKEN": "t", "SALESOS_API_KEY": "a"},
+			opts:     []clicknps.Option{clicknps.WithAPIKey("option"), clicknps.WithSalesOSAPIKey("option")},
+			clickNPS: "Bearer option", salesOSKey: "option",
+		},
+		{
+			name: "what is not used is not checked", env: map[string]string{"CLICKNPS_API_KEY": "k\n", "SALESOS_TOKEN": "t\n"},
+			opts:     []clicknps.Option{clicknps.WithAPIKey("option"), clicknps.WithSalesOSToken("option")},
+			clickNPS: "Bearer option", salesOS: "Bearer option",
+		},
+		{name: "two for SalesOS", env: map[string]string{"SALESOS_TOKEN": "t", "SALESOS_API_KEY": "a"}, refusedForNaming: "SALESOS_API_KEY"},
+		{name: "key with a newline", env: map[string]string{"CLICKNPS_API_KEY": secret + "\n"}, refusedForNaming: "CLICKNPS_API_KEY"},
+		{name: "token with a space", env: map[string]string{"SALESOS_TOKEN": "Bearer " + secret}, refusedForNaming: "SALESOS_TOKEN"},
+		{name: "SalesOS key with a newline", env: map[string]string{"SALESOS_API_KEY": secret + "\r"}, refusedForNaming: "SALESOS_API_KEY"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			w := newWire(reply(http.StatusNotFound, ""))
+			client, err := clicknps.New(append(tt.opts, w.option())...)
+			if tt.refusedForNaming != "" {
+				require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+				assert.Contains(t, err.Error(), tt.refusedForNaming)
+				assert.NotContains(t, err.Error(), secret)
+				return
+			}
+			require.NoError(t, err)
+			t.Setenv("CLICKNPS_API_KEY", "later") // the environment is read once, by New
+			_, clickNPSErr := client.Surveys.Get(t.Context(), "s")
+			_, salesOSErr := client.NPS.Get(t.Context(), "s")
+			if tt.missing {
+				require.ErrorIs(t, clickNPSErr, clicknps.ErrMissingCredentials)
+				require.ErrorIs(t, salesOSErr, clicknps.ErrMissingCredentials)
+				assert.Empty(t, w.sent())
+				return
+			}
+			require.ErrorIs(t, clickNPSErr, clicknps.ErrNotFound)
+			require.ErrorIs(t, salesOSErr, clicknps.ErrNotFound)
+			assert.Equal(t, tt.clickNPS, w.sent()[0].Header.Get("Authorization"))
+			assert.Equal(t, tt.salesOS, w.sent()[1].Header.Get("Authorization"))
+			assert.Equal(t, tt.salesOSKey, w.sent()[1].Header.Get("X-API-Key"))
+			assert.Empty(t, w.sent()[0].Header.Get("X-API-Key"))
+		})
+	}
+}
