@@ -61,7 +61,7 @@ func (c *config) clickNPS() (*service, error) {
 	if c.apiKey != "" {
 		cred = static("Authorization", "Bearer ", c.apiKey)
 	}
-	s := &service{name: "clicknps", base: base, credential: cred, keyed: true, userAgent: c.userAgent}
+	s := &service{name: "clicknps", base: base, credential: cred, keyed: true, userAgent: []string{c.userAgent}}
 	s.engine = c.engine(s, c.limiter())
 	return s, nil
 }
@@ -71,7 +71,7 @@ func (c *config) salesOS() (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{name: "salesos", base: base, credential: c.salesOSCredential, userAgent: c.userAgent}
+	s := &service{name: "salesos", base: base, credential: c.salesOSCredential, userAgent: []string{c.userAgent}}
 	s.engine = c.engine(s, c.salesOSLimiter())
 	return s, nil
 }

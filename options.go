@@ -215,11 +215,11 @@ func parseBaseURL(option, rawURL string, plainHTTP bool) (*url.URL, error) {
 	case u.Scheme == "http" && !plainHTTP && !isLoopback(u.Hostname()):
 		return nil, invalidOption(option, "http:// would send the credential in the clear: use https://, or WithPlainHTTP")
 	}
-	path := strings.TrimRight(u.EscapedPath(), "/")
-	if path == "" {
-		path = "/v1"
+	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/")}
+	if base.Path == "" {
+		base.Path = "/v1"
 	}
-	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: path}, nil
+	return base, nil
 }
 
 func isLoopback(host string) bool {

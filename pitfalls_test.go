@@ -256,7 +256,3 @@ func TestPitfall12BodiesAreNotShared(t *testing.T) {
 	group.Wait()
 }
 
-// roundTripper leaves the request's body to the function.
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

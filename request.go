@@ -24,7 +24,7 @@ type service struct {
 	credential *credential // nil: none
 	engine     *engine.Engine
 	keyed      bool // POSTs bear an Idempotency-Key, and so can be repeated
-	userAgent  string
+	userAgent  []string
 }
 
 // call is one call of an endpoint. Every service method makes one.
@@ -43,52 +43,63 @@ type params interface{ validate() error }
 func (s *service) do(ctx context.Context, c call, o *requestOptions) (*engine.Result, error) {
 	req, err := s.request(ctx, c, o)
 	if err != nil {
-		return nil, o.report(nil, s.failure(c, req, nil, err))
+		return nil, o.report(nil, s.failure(c, o, nil, err))
 	}
 	res, err := s.engine.Do(ctx, req)
 	deletedBefore := c.method == http.MethodDelete && res.StatusCode == http.StatusNotFound && res.Arrived
 	if err == nil && (res.StatusCode/100 == 2 || deletedBefore) {
 		return res, o.report(res, nil)
 	}
-	return nil, o.report(res, s.failure(c, req, res, err))
+	return nil, o.report(res, s.failure(c, o, res, err))
 }
 
 // request checks a call and builds it. What it refuses was not sent.
 func (s *service) request(ctx context.Context, c call, o *requestOptions) (*engine.Call, error) {
-	req := &engine.Call{Method: c.method, URL: s.base, Stream: c.stream, Once: c.method == http.MethodPost && !s.keyed}
 	u, err := s.url(c)
-	if err != nil {
-		return req, err
-	}
-	req.URL = u
 	switch {
+	case err != nil:
+		return nil, err
 	case o.err != nil:
-		return req, o.err
+		return nil, o.err
 	case ctx == nil:
-		return req, invalid("ctx", "the context must not be nil")
+		return nil, invalid("ctx", "the context must not be nil")
 	case s.credential == nil:
-		return req, ErrMissingCredentials
+		return nil, ErrMissingCredentials
 	}
-	if req.Body, err = encodeBody(c.body, o.extra); err != nil {
-		return req, err
+	body, err := encodeBody(c.body, o.extra)
+	if err != nil {
+		return nil, err
 	}
-	req.Header, err = s.header(c, o)
-	return req, err
+	switch keyed := s.keyed && c.method == http.MethodPost; {
+	case keyed && o.key == "":
+		o.key = NewIdempotencyKey()
+	case !keyed && o.key != "":
+		return nil, invalid("Idempotency-Key", "only a POST to ClickNPS takes an idempotency key")
+	}
+	return &engine.Call{
+		Method: c.method, URL: u, Body: body, Stream: c.stream,
+		Header: func() http.Header { return s.header(c, o) },
+		Once:   c.method == http.MethodPost && !s.keyed,
+	}, nil
 }
 
 // url escapes every path element: the only place where one is.
 func (s *service) url(c call) (*url.URL, error) {
 	u := *s.base
-	var escaped strings.Builder
-	escaped.WriteString(s.base.EscapedPath())
+	escape := u.RawPath != ""
 	for _, element := range c.path {
 		if element == "" || element == "." || element == ".." {
 			return nil, invalid("id", "id must not be %q", element)
 		}
-		u.Path += "/" + element
-		escaped.WriteString("/" + url.PathEscape(element))
+		escape = escape || url.PathEscape(element) != element
 	}
-	u.RawPath = escaped.String()
+	if escape {
+		u.RawPath = u.EscapedPath()
+		for _, element := range c.path {
+			u.RawPath += "/" + url.PathEscape(element)
+		}
+	}
+	u.Path += "/" + strings.Join(c.path, "/")
 	switch q := c.query.(type) {
 	case nil:
 	case url.Values:
@@ -103,34 +114,35 @@ func (s *service) url(c call) (*url.URL, error) {
 	return &u, nil
 }
 
-func (s *service) header(c call, o *requestOptions) (http.Header, error) {
-	h := make(http.Header, 8+len(o.header))
-	h["Accept"] = []string{"application/json"}
+// Values of headers that many requests share; whoever changes a header replaces its value.
+var (
+	acceptJSON = []string{"application/json"}
+	acceptAny  = []string{"*/*"}
+)
+
+func (s *service) header(c call, o *requestOptions) http.Header {
+	h := make(http.Header, 8)
+	h["Accept"] = acceptJSON
 	if c.stream {
-		h["Accept"] = []string{"*/*"}
+		h["Accept"] = acceptAny
 	}
-	h["User-Agent"] = []string{s.userAgent}
+	h["User-Agent"] = s.userAgent
 	if c.body != nil {
-		h["Content-Type"] = []string{"application/json"}
+		h["Content-Type"] = acceptJSON
+	}
+	if o.key != "" {
+		h["Idempotency-Key"] = []string{o.key}
 	}
 	for name, values := range o.header {
 		h[name] = values
 	}
-	switch {
-	case c.method == http.MethodPost && s.keyed:
-		if o.key == "" {
-			o.key = NewIdempotencyKey()
-		}
-		h["Idempotency-Key"] = []string{o.key}
-	case o.key != "":
-		return nil, invalid("Idempotency-Key", "only a POST to ClickNPS takes an idempotency key")
-	}
-	return h, nil
+	return h
 }
 
 // failure turns a call that failed into its *Error. res is nil if nothing was sent.
-func (s *service) failure(c call, req *engine.Call, res *engine.Result, cause error) *Error {
-	e := &Error{Service: s.name, Method: c.method, Path: req.URL.EscapedPath(), IdempotencyKey: firstOf(req.Header["Idempotency-Key"])}
+func (s *service) failure(c call, o *requestOptions, res *engine.Result, cause error) *Error {
+	e := s.problem(c, "", nil)
+	e.IdempotencyKey = o.key
 	if res != nil {
 		e.readResult(res, s)
 		if c.method == http.MethodPost && res.Arrived && (!s.keyed || !res.Complete) {
@@ -199,12 +211,7 @@ func refusedWait(cause error) (time.Duration, bool) {
 // undecodable is a 2xx answer that is not what the call is for.
 func (s *service) undecodable(c call, o *requestOptions, res *engine.Result, cause error) error {
 	res.Arrived = res.Arrived || c.method == http.MethodPost
-	u, _ := s.url(c) // it was right when the call was made
-	req := &engine.Call{URL: u, Header: http.Header{}}
-	if o.key != "" {
-		req.Header["Idempotency-Key"] = []string{o.key}
-	}
-	return s.failure(c, req, res, fmt.Errorf("the answer can't be decoded: %w", cause))
+	return s.failure(c, o, res, fmt.Errorf("the answer can't be decoded: %w", cause))
 }
 
 // delete makes a DELETE. A page of HTML, as a proxy sends it, is no success.
@@ -230,13 +237,6 @@ func (s *service) problem(c call, message string, cause error) *Error {
 		e.causes = []error{cause}
 	}
 	return e
-}
-
-func firstOf(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[0]
 }
 
 // checkText refuses strings that JSON can't carry: encoding/json would change them without a word.

@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -14,6 +15,8 @@ const (
 	defaultWalkLimit = 100
 	// A page without anything new is rare. After this many in a row, and twice the pages that there were, a walk gives up.
 	maxBarren = 32
+	// A list that is all new, time and again, is none that can be walked.
+	maxRestarts = 256
 )
 
 // walk is one walk through a list that others change meanwhile.
@@ -29,14 +32,16 @@ type walk[T any, P resource[T]] struct {
 	query   url.Values
 	options *requestOptions
 
-	start  int // where the caller wants the walk to begin
-	limit  int // items asked for a page
-	seen   *idset.Set
-	done   int // items handed over
-	pages  int // that had anything new
-	barren int // pages fetched since the last that had
-	back   int // how far the walk went back last; 0 since it found its place again
-	ahead  ahead[T]
+	start    int // where the caller wants the walk to begin
+	limit    int // items asked for a page
+	largest  int // items that a page had at most
+	seen     *idset.Set
+	done     int // items handed over
+	pages    int // that had anything new
+	barren   int // pages fetched since the last that had
+	restarts int // times that nothing was known back to the list's start
+	back     int // how far the walk went back last; 0 since it found its place again
+	ahead    ahead[T]
 }
 
 func newWalk[T any, P resource[T]](ctx context.Context, s *service, path string, query url.Values, o *requestOptions) *walk[T, P] {
@@ -87,8 +92,13 @@ func (w *walk[T, P]) locate(at int, page *fetchedPage[T]) (int, *fetchedPage[T],
 			if err == nil && page.follows {
 				return at, page, nil
 			}
-		case page.fresh > 0, at == w.start && w.done == 0, at == 0 && w.start == 0:
+		case page.fresh > 0, at == w.start && w.done == 0:
 			return at, page, nil
+		case at == 0 && w.start == 0 && w.restarts < maxRestarts:
+			w.restarts++
+			return at, page, nil
+		case at == 0 && w.start == 0:
+			err = w.changed("everything is new each time")
 		case at == 0:
 			err = w.changed("everything that was handed over is gone, and the walk did not begin at the list's start")
 		default:
@@ -114,14 +124,11 @@ func (w *walk[T, P]) goBack(at int, page *fetchedPage[T]) int {
 // leap goes on after a page that no other can overlap: an empty one, or one that the server caps at a single item. That
 // nothing moved meanwhile, a second look at the page before must show. at and page are that page again if it does not.
 func (w *walk[T, P]) leap(at int, before *fetchedPage[T]) (int, *fetchedPage[T], error) {
-	size := max(before.Pagination.Limit, 1)
-	if before.Pagination.Limit == 0 {
-		size = w.limit
+	size := w.largest
+	if size == 0 {
+		size = cmp.Or(max(0, before.Pagination.Limit), w.limit)
 	}
-	next := at + size
-	if len(before.Data) > 0 {
-		next = at + len(before.Data)
-	}
+	next := at + cmp.Or(len(before.Data), size)
 	page, err := w.page(next)
 	for err == nil && len(page.Data) == 0 && page.Pagination.HasMore {
 		if next > page.Pagination.Total {
@@ -206,6 +213,7 @@ func (w *walk[T, P]) page(offset int) (*fetchedPage[T], error) {
 		*w.options.meta = f.meta
 	}
 	if f.err == nil {
+		w.largest = max(w.largest, len(f.page.Data))
 		w.ahead.fill(w.ctx, offset, f.page)
 	}
 	return f.page, f.err

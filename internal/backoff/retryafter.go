@@ -14,6 +14,9 @@ import (
 // X-RateLimit-Reset (unix seconds), else the body's words ("Retry after 60 seconds."). ok is false if it asks for none.
 // A time in the past is a wait of 0; one too long to count is the longest there is.
 func Told(status int, header http.Header, body []byte) (wait time.Duration, ok bool) {
+	if status < http.StatusMultipleChoices {
+		return 0, false
+	}
 	now := serverNow(header)
 	if wait, ok = parseRetryAfter(header.Get("Retry-After"), now); ok || status != http.StatusTooManyRequests {
 		return wait, ok

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 )
 
@@ -80,19 +81,19 @@ func (x *exchange) read(resp *http.Response, watch *watch) error {
 	if is2xx(resp.StatusCode) {
 		limit = MaxBody + 1
 	}
-	var buf bytes.Buffer
+	x.body, x.limited = bytes.Buffer{}, io.LimitedReader{R: resp.Body, N: limit}
 	if n := min(resp.ContentLength, limit, 1<<20); n > 0 { // a length is only a claim
-		buf.Grow(int(n) + bytes.MinRead)
+		x.body.Grow(int(n) + bytes.MinRead)
 	}
-	_, err := buf.ReadFrom(io.LimitReader(resp.Body, limit))
-	x.result.Body = buf.Bytes()
+	_, err := x.body.ReadFrom(&x.limited)
+	x.result.Body = x.body.Bytes()
 	switch {
 	case !is2xx(resp.StatusCode):
 		io.CopyN(io.Discard, resp.Body, maxDrain) //nolint:errcheck // what can't be drained is closed
 		return nil
 	case err != nil:
 		return watch.explain(err)
-	case buf.Len() > MaxBody:
+	case x.body.Len() > MaxBody:
 		return ErrTooLarge
 	}
 	return nil
@@ -158,6 +159,7 @@ type watch struct {
 	timer   *time.Timer
 	timeout time.Duration
 	conn    connection
+	trace   httptrace.ClientTrace
 }
 
 func newWatch(parent context.Context, timeout time.Duration) *watch {

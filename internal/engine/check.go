@@ -22,7 +22,11 @@ func (e *Engine) check(ctx context.Context, _ *http.Response, err error) (bool, 
 		return false, nil
 	}
 	x.checked++
+	if x.last().StatusCode != http.StatusTooManyRequests {
+		e.gate.admitted()
+	}
 	again := e.decide(ctx, x)
+	x.back()
 	e.logAttempt(ctx, x, again)
 	return again, nil
 }
@@ -74,7 +78,7 @@ func (e *Engine) obey(ctx context.Context, x *exchange, told bool) bool {
 		told = false
 		x.wait = e.jitter(x)
 	}
-	e.pause.extend(x.wait)
+	e.gate.pause(x.wait)
 	if e.policy.MaxRetries < 0 || !x.count(told, e.policy.MaxRetries) {
 		return x.settle(nil)
 	}

@@ -3,8 +3,10 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -54,10 +56,10 @@ type Limiter interface {
 type Call struct {
 	Method string
 	URL    *url.URL
-	Header http.Header // without the credential
-	Body   []byte      // nil: none
-	Once   bool        // a request that may have arrived must not be sent again
-	Stream bool        // a 2xx answer's body is handed over unread
+	Header func() http.Header // anew for every attempt: middleware, a Jar and the credential write into it
+	Body   []byte             // nil: none
+	Once   bool               // a request that may have arrived must not be sent again
+	Stream bool               // a 2xx answer's body is handed over unread
 }
 
 // Result is what is known of a call when it ends, whether it succeeded or not.
@@ -90,7 +92,7 @@ type Engine struct {
 	limiter    Limiter
 	logger     *slog.Logger
 	loop       *retryablehttp.Client
-	pause      pause
+	gate       gate
 	budget     budget
 }
 
@@ -124,13 +126,15 @@ func New(c Config) *Engine {
 
 // Do makes the call. The order of things, each of which happens once an attempt:
 //
-//	admit      wait: before a repeat, for the end of a pause, for room under the limit; then set the credential
+//	admit      wait: before a repeat, at the gate, for room under the limit; then set the credential
 //	RoundTrip  send through middleware and transport, read the answer
 //	check      decide by the repeat table whether to do it again
 //
 // err is nil if an answer arrived whole and was not refused a repeat for lack of time. The result is never nil.
 func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
 	x := &exchange{call: call, idleSince: time.Now()}
+	x.result.Attempts = x.attempts[:0]
+	defer x.back()
 	defer x.free(nil)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
 	req := &retryablehttp.Request{Request: (&http.Request{
@@ -141,11 +145,11 @@ func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
 			return &x.result, err
 		}
 	}
-	if call.Header.Get("Idempotency-Key") != "" {
-		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
-	}
 	if err := e.admit(req.Request); err != nil {
 		return &x.result, explained(ctx, err)
+	}
+	if req.Header.Get("Idempotency-Key") != "" {
+		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
 	}
 	if _, err := e.loop.Do(req); err != nil && !x.settled {
 		return &x.result, explained(ctx, withoutURL(err)) // no attempt could be made, or the wait before it was ended
@@ -161,24 +165,25 @@ func (e *Engine) admit(req *http.Request) error {
 		return err
 	}
 	for {
-		if err := e.pause.wait(ctx, e.policy.MaxRetryAfter); err != nil {
-			return err
-		}
-		if e.limiter == nil {
-			break
-		}
-		done, err := e.limiter.Acquire(ctx)
+		scout, err := e.gate.enter(ctx, e.policy.MaxRetryAfter)
 		if err != nil {
 			return err
 		}
-		x.done = done
-		if !e.pause.on() { // one may have begun while we waited for room
+		x.scout = scout
+		if e.limiter == nil {
+			break
+		}
+		if x.done, err = e.limiter.Acquire(ctx); err != nil {
+			return err
+		}
+		if !e.gate.paused() { // a pause may have begun while we waited for room
 			break
 		}
 		x.free(nil)
+		x.back()
 	}
 	u := *x.call.URL
-	req.URL, req.Header = &u, x.call.Header.Clone() // what middleware does to one attempt, the next does not see
+	req.URL, req.Header = &u, x.call.Header() // what middleware does to one attempt, the next does not see
 	if err := e.credential.Authorize(ctx, req.Header); err != nil {
 		return err
 	}
@@ -190,8 +195,12 @@ func (e *Engine) admit(req *http.Request) error {
 type exchange struct {
 	call       *Call
 	result     Result
+	attempts   [1]Attempt // where most results' Attempts are
+	body       bytes.Buffer
+	limited    io.LimitedReader
 	sentHeader http.Header
 	done       func(http.Header) // gives the limiter's room back
+	scout      func()            // this attempt goes first, and others wait for it
 	idleSince  time.Time         // when the wait for the coming attempt began
 	wait       time.Duration     // before the coming attempt
 	retries    int               // repeats that count against MaxRetries
@@ -211,6 +220,15 @@ func (x *exchange) free(answer http.Header) {
 		done := x.done
 		x.done = nil
 		done(answer)
+	}
+}
+
+// back lets those go on who wait for this attempt's outcome.
+func (x *exchange) back() {
+	if x.scout != nil {
+		scout := x.scout
+		x.scout = nil
+		scout()
 	}
 }
 

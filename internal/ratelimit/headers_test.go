@@ -209,6 +209,11 @@ func TestHeaderPacerCountsWhatGotNoAnswer(t *testing.T) {
 		assert.Equal(t, 48, available(&p))
 		attempts(t, &p, 1)[0](quotaHeader(100, 47, reset)) // after them
 		assert.Equal(t, 47, available(&p))
+
+		last := attempts(t, &p, 1)[0]
+		travel(time.Minute + tick)
+		last(nil) // it may have arrived in the new window
+		assert.Equal(t, 99, available(&p))
 	})
 }
 
@@ -266,6 +271,20 @@ func TestHeaderPacerIgnoresStragglers(t *testing.T) {
 	})
 }
 
+func TestHeaderPacerBearsWaveringResets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p HeaderPacer
+		reset := time.Now().Add(time.Minute).Unix()
+		dones := attempts(t, &p, 4)
+		for i, answer := range []http.Header{
+			quotaHeader(100, 50, reset), quotaHeader(100, 47, reset-1), quotaHeader(100, 49, reset), quotaHeader(100, 48, reset+1),
+		} {
+			dones[i](answer)
+		}
+		assert.Equal(t, 47, available(&p), "all of the same window")
+	})
+}
+
 func TestHeaderPacerForgetsAServerThatNoLongerTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p HeaderPacer
@@ -299,17 +318,18 @@ func TestHeaderPacerRefusesAndGivesUp(t *testing.T) {
 		var wg sync.WaitGroup
 		ctx, cancel := context.WithCancel(t.Context())
 		for range 2 {
+			refuse(30*time.Second, 61*time.Second) // the next window has two places
 			wg.Go(func() {
 				_, err := p.Acquire(ctx)
 				assert.ErrorIs(t, err, context.Canceled)
 			})
+			synctest.Wait()
 		}
-		synctest.Wait()
 		refuse(100*time.Second, 121*time.Second) // third in line: not in the next window
 		cancel()
 		wg.Wait()
 		refuse(30*time.Second, 61*time.Second)
-		assert.Nil(t, p.queue.alarm)
+		assert.False(t, alarmed(&p.queue))
 	})
 }
 

@@ -98,6 +98,7 @@ func (l *Limiter) Estimate(lane Lane, n int) time.Duration {
 	return l.earliest(time.Now(), waiting)
 }
 
+// answer turns a request in flight into one of the past.
 func (l *Limiter) answer(now time.Time) {
 	l.inFlight--
 	if len(l.rules) == 0 {
@@ -113,27 +114,34 @@ func (l *Limiter) take() { l.inFlight++ }
 
 func (l *Limiter) giveBack() { l.inFlight-- }
 
-func (l *Limiter) next(now time.Time, lane Lane) time.Duration {
-	var first [lanes]int
-	first[lane] = 1
-	return l.earliest(now, first)
+// next numbers all requests ever made: those answered, in the order of their answers, then those in flight, then those
+// to come. For every rule, number i may go when number i-Limit was answered a window ago.
+func (l *Limiter) next(now time.Time, lane Lane) (wait time.Duration) {
+	for _, r := range l.rules {
+		switch i := l.answers.end + l.inFlight - r.limit(lane); {
+		case i < l.answers.first: // long ago, or there was none
+		case i < l.answers.end:
+			wait = max(wait, l.answers.at(i)+r.Window+margin-now.Sub(l.start))
+		default: // it is in flight
+			return never
+		}
+	}
+	return wait
 }
 
-// earliest plays the sending of the waiting requests through. All requests ever made are numbered in the order of
-// their answers; those in flight are thought to be answered now, those to come as soon as they are sent. Then a rule
-// lets number i go when number i-Limit is a window old.
+// earliest plays the sending of the waiting requests through, numbered as in next. Those in flight are thought to be answered now, those to
+// come as soon as they are sent.
 func (l *Limiter) earliest(now time.Time, waiting [lanes]int) time.Duration {
 	start := now.Sub(l.start)
 	at, sent := start, l.answers.end+l.inFlight
-	var one [1]time.Duration // one request is all that next asks about: nothing to allocate
-	planned := one[:0]       // when the requests numbered sent, sent+1, … go
+	var planned []time.Duration // when the requests numbered sent, sent+1, … go
 	for lane, n := range waiting {
 		for range n {
 			for _, r := range l.rules {
 				var before time.Duration
 				switch i := sent + len(planned) - r.limit(Lane(lane)); {
 				case i < l.answers.first:
-					continue // long ago, or there is none
+					continue
 				case i < l.answers.end:
 					before = l.answers.at(i)
 				case i < sent:

@@ -64,7 +64,7 @@ func TestLimiterKeepsQuotas(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l, server, start := New(tt.rules...), &arrivals{}, time.Now()
+				l, server, start, rng := New(tt.rules...), &arrivals{}, time.Now(), random(99)
 				ctx, cancel := context.WithTimeout(t.Context(), tt.windows+time.Minute)
 				defer cancel()
 				var wg sync.WaitGroup
@@ -87,7 +87,7 @@ func TestLimiterKeepsQuotas(t *testing.T) {
 				for _, r := range tt.rules {
 					server.requireWithin(t, r)
 					for range 10 {
-						server.requireFixedWithin(t, r, start, rand.N(r.Window))
+						server.requireFixedWithin(t, r, start, time.Duration(rng.Int64N(int64(r.Window))))
 					}
 				}
 				used := server.before(start, tt.windows)
@@ -122,7 +122,7 @@ func TestLimiterRandomSchedules(t *testing.T) {
 				for i, b := range l.Remaining() {
 					assert.Equal(t, rules[i].Limit, b.Left, "all is free again")
 				}
-				assert.Nil(t, l.queue.alarm, "nobody waits")
+				assert.False(t, alarmed(&l.queue), "nobody waits")
 			})
 		})
 	}
@@ -133,7 +133,7 @@ func randomCaller(parent context.Context, l *Limiter, server *arrivals, rng *ran
 	for range 20 {
 		ctx, cancel := context.WithCancel(WithLane(parent, Lane(rng.IntN(lanes))))
 		if rng.IntN(3) == 0 {
-			time.AfterFunc(rand.N(5*time.Second), cancel)
+			time.AfterFunc(time.Duration(rng.Int64N(int64(5*time.Second))), cancel)
 		}
 		if release, err := l.Acquire(ctx); err == nil {
 			travel(jitter(rng))
@@ -158,6 +158,19 @@ func TestSlotIsFreeOneWindowAfterItsAnswer(t *testing.T) {
 		release()
 		require.NoError(t, <-result)
 		assert.Equal(t, 150*time.Second+margin, time.Since(start))
+	})
+}
+
+func TestMarginIsKeptInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Rule{Limit: 3, Window: time.Minute})
+		spend(t, l, 2)
+		last := acquire(t, l)
+		travel(time.Minute + margin - 1)
+		last()
+		assert.Equal(t, 0, l.Remaining()[0].Left)
+		travel(1)
+		assert.Equal(t, 2, l.Remaining()[0].Left)
 	})
 }
 

@@ -98,7 +98,7 @@ func (q *queue) leave(lane Lane, place *list.Element, quota quota) {
 }
 
 // serve lets everybody go whose turn it is, and sets the alarm for who is next.
-// It runs after everything that can free a place; the queue is locked.
+// It runs when the alarm goes off, and after everything else that can free a place; the queue is locked.
 func (q *queue) serve(now time.Time, quota quota) {
 	if q.alarm != nil {
 		q.alarm.Stop()

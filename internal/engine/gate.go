@@ -1,0 +1,152 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// RefusedError is a wait that is not begun.
+type RefusedError struct {
+	Wait  time.Duration
+	Cause error // context.DeadlineExceeded, or nil if the wait is longer than the policy allows
+}
+
+func (e *RefusedError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("a wait of %v would outlive the deadline", e.Wait)
+	}
+	return fmt.Sprintf("a wait of %v is longer than MaxRetryAfter", e.Wait)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Cause }
+
+// refusal says whether a wait must not be begun. It is nil if it may.
+func refusal(ctx context.Context, wait, longest time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok && wait > time.Until(deadline) {
+		return &RefusedError{Wait: wait, Cause: context.DeadlineExceeded}
+	}
+	if wait > longest {
+		return &RefusedError{Wait: wait}
+	}
+	return nil
+}
+
+// maxScouting is how long the others wait for a scout.
+const maxScouting = time.Second
+
+// gate holds back every call to a service after a 429, so that one request learns of the limit and not a hundred. For the
+// same reason one request, the scout, goes first when it is not known whether requests are let in: at the start and after a pause.
+type gate struct {
+	mu    sync.Mutex
+	until time.Time     // the pause's end
+	open  bool          // since then an answer other than a 429 has come
+	scout chan struct{} // closed when the scout is back; nil: none is out
+}
+
+// enter returns when a request may be made, at once with a [RefusedError] if the pause would take too long, or when ctx ends.
+// scout is not nil if the request goes first: it is to be called when its outcome is known, or it is not made.
+func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), err error) {
+	for {
+		g.mu.Lock()
+		left, out := time.Until(g.until), g.scout
+		switch {
+		case left <= 0 && g.open:
+			g.mu.Unlock()
+			return nil, nil
+		case left <= 0 && out == nil:
+			defer g.mu.Unlock()
+			g.scout = make(chan struct{})
+			return g.scouted, nil
+		}
+		g.mu.Unlock()
+		if left <= 0 {
+			if waited, err := wait(ctx, maxScouting, out); waited || err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := refusal(ctx, left, longest); err != nil {
+			return nil, err
+		}
+		if err := sleep(ctx, left); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (g *gate) scouted() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.scout)
+	g.scout = nil
+}
+
+func (g *gate) paused() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Until(g.until) > 0
+}
+
+// admitted is told of every attempt that was not answered 429. During a pause that says nothing of what comes after.
+func (g *gate) admitted() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = g.open || time.Until(g.until) <= 0
+}
+
+// pause closes the gate.
+func (g *gate) pause(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.open = false
+	if until := time.Now().Add(d); until.After(g.until) {
+		g.until = until
+	}
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return cancellation(ctx)
+	}
+	_, err := wait(ctx, d, nil)
+	return err
+}
+
+// wait waits for d, until done is closed, or until ctx ends. It reports whether all of d has passed.
+func wait(ctx context.Context, d time.Duration, done <-chan struct{}) (bool, error) {
+	if ctx.Err() != nil {
+		return false, cancellation(ctx)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false, cancellation(ctx)
+	case <-done:
+		return false, nil
+	case <-timer.C:
+		return true, nil
+	}
+}
+
+// cancellation is ctx's error together with its cause, or nil while ctx lasts.
+func cancellation(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return explained(ctx, ctx.Err())
+}
+
+// explained is err with ctx's error and its cause in the chain, if ctx has ended: not everybody who waits names both.
+func explained(ctx context.Context, err error) error {
+	for _, reason := range []error{ctx.Err(), context.Cause(ctx)} {
+		if reason != nil && !errors.Is(err, reason) {
+			err = fmt.Errorf("%w: %w", err, reason)
+		}
+	}
+	return err
+}
