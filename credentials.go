@@ -24,8 +24,9 @@ type credential struct {
 }
 
 func (c *credential) Authorize(ctx context.Context, h http.Header) error { return c.authorize(ctx, h) }
-func (c *credential) Renew(rejected http.Header) bool                    { return c.renew(rejected) }
-func (c *credential) Cut(text string) string                             { return c.cut(text) }
+
+func (c *credential) Renew(rejected http.Header) bool { return c.renew(rejected) }
+func (c *credential) Cut(text string) string          { return c.cut(text) }
 
 // static is a credential that stays as it is.
 func static(header, prefix, secret string) *credential {

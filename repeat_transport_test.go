@@ -138,7 +138,7 @@ func TestLyingContentLength(t *testing.T) {
 		attempts int
 	}{
 		"too long":     {"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + object, 5},
-		"too short":    {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n" + object, 1},
+		"too short":    {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n" + object, 1},
 		"none at all":  {"HTTP/1.1 200 OK\r\n\r\n" + object[:10], 1},
 		"twice":        {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nContent-Length: 38\r\n\r\n" + object, 5},
 		"negative":     {"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + object, 5},
