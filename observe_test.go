@@ -300,7 +300,7 @@ func TestDefaultTransport(t *testing.T) {
 	const parallel = 10
 	var meet sync.WaitGroup
 	meet.Add(parallel)
-	server := newRawServer(t)
+	server := newRawServer(t, succeeds)
 	for range parallel {
 		server.replies = append(server.replies, func(conn net.Conn) bool {
 			meet.Done()
@@ -310,6 +310,7 @@ func TestDefaultTransport(t *testing.T) {
 	}
 	server.replies = append(server.replies, succeeds)
 	c := connect(t, server.url())
+	require.NoError(t, getCall.call(t.Context(), c), "the first goes alone")
 	require.Zero(t, each(t, parallel, 1, c, getCall))
 	require.Zero(t, each(t, parallel, 20, c, getCall))
 	assert.Equal(t, parallel, server.accepted(), "all are kept")

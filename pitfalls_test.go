@@ -106,7 +106,7 @@ func TestPitfall06WarmConnectionsSurviveFailures(t *testing.T) {
 		together.Wait()
 		return succeeds(conn)
 	}
-	server := newRawServer(t, gathers, gathers, gathers, answers(503, ""), answers(503, ""), answers(404, ""),
+	server := newRawServer(t, succeeds, gathers, gathers, gathers, answers(503, ""), answers(503, ""), answers(404, ""),
 		answers(429, "", "Retry-After", "9999"), answers(503, ""), succeeds)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancelBeforeRepeat := false
@@ -115,11 +115,8 @@ func TestPitfall06WarmConnectionsSurviveFailures(t *testing.T) {
 			cancel()
 		}
 	}))))
-	var group sync.WaitGroup
-	for range warm {
-		group.Go(func() { assert.NoError(t, getCall.call(ctx, c)) })
-	}
-	group.Wait()
+	require.NoError(t, getCall.call(ctx, c), "the first goes alone")
+	require.Zero(t, each(t, warm, 1, c, getCall))
 	require.Equal(t, warm, server.accepted())
 
 	assert.ErrorIs(t, getCall.call(ctx, c), clicknps.ErrServer, "given up")
@@ -127,7 +124,7 @@ func TestPitfall06WarmConnectionsSurviveFailures(t *testing.T) {
 	assert.ErrorIs(t, putCall.call(ctx, c), clicknps.ErrRateLimited, "a wait that is refused")
 	cancelBeforeRepeat = true
 	assert.ErrorIs(t, getCall.call(ctx, c), context.Canceled, "a wait that is ended")
-	require.Len(t, server.seen(), warm+5)
+	require.Len(t, server.seen(), 1+warm+5)
 	for range warm {
 		assert.NoError(t, getCall.call(t.Context(), c))
 	}

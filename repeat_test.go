@@ -58,8 +58,8 @@ var columns = []column{
 }
 
 var (
-	getCall, putCall, patchCall, deleteCall = columns[0], columns[1], columns[2], columns[3]
-	clickNPSPost, salesOSPost, toggleCall   = columns[4], columns[5], columns[6]
+	getCall, putCall                      = columns[0], columns[1]
+	clickNPSPost, salesOSPost, toggleCall = columns[4], columns[5], columns[6]
 )
 
 // outcome is a row of the repeat table: what comes of an attempt.

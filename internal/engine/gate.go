@@ -63,7 +63,7 @@ func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), 
 		}
 		g.mu.Unlock()
 		if left <= 0 {
-			if waited, err := wait(ctx, maxScouting, out); waited || err != nil {
+			if waited, err := wait(ctx, scouting(ctx), out); waited || err != nil {
 				return nil, err
 			}
 			continue
@@ -75,6 +75,14 @@ func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), 
 			return nil, err
 		}
 	}
+}
+
+// scouting is how long to wait for a scout: half the time that there is must be left for the request.
+func scouting(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return min(maxScouting, time.Until(deadline)/2)
+	}
+	return maxScouting
 }
 
 func (g *gate) scouted() {
