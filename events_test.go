@@ -119,6 +119,26 @@ func TestVerifyRefusesEveryFlippedBit(t *testing.T) {
 	}
 }
 
+func TestVerifyRefusesEveryFlippedBitOfTheSignature(t *testing.T) {
+	verifier := newVerifier(t, clicknps.WithTolerance(0))
+	for _, vector := range webhookVectors(t) {
+		right := vector.Headers["X-ClickNPS-Signature"]
+		signature := []byte(right)
+		for i := range signature {
+			for bit := range 8 {
+				signature[i] ^= 1 << bit
+				_, err := verifier.Verify(http.Header{"X-Clicknps-Signature": {string(signature)}}, []byte(vector.Body))
+				if i >= len("sha256=") && strings.EqualFold(string(signature), right) {
+					require.NoError(t, err, "another case of a hex digit") // is the same signature
+				} else {
+					require.ErrorIs(t, err, clicknps.ErrInvalidSignature, "bit %d of byte %d", bit, i)
+				}
+				signature[i] ^= 1 << bit
+			}
+		}
+	}
+}
+
 func TestVerifyWantsOneSignatureHeader(t *testing.T) {
 	verifier := newVerifier(t, clicknps.WithTolerance(0))
 	body := flatBody("user_1", time.Now())
