@@ -138,11 +138,15 @@ var clickNPSEndpoints = []endpoint{
 	},
 	{
 		name: "delete a survey", method: "DELETE", target: "/v1/surveys/survey_abc123", status: 204, answer: text(""),
-		call: func(ctx context.Context, c *clicknps.Client) (any, error) { return nil, c.Surveys.Delete(ctx, "survey_abc123") },
+		call: func(ctx context.Context, c *clicknps.Client) (any, error) {
+			return nil, c.Surveys.Delete(ctx, "survey_abc123")
+		},
 	},
 	{
 		name: "delete a survey, answered with a body", method: "DELETE", target: "/v1/surveys/survey_abc123", status: 200, answer: text(`{"deleted":true}`),
-		call: func(ctx context.Context, c *clicknps.Client) (any, error) { return nil, c.Surveys.Delete(ctx, "survey_abc123") },
+		call: func(ctx context.Context, c *clicknps.Client) (any, error) {
+			return nil, c.Surveys.Delete(ctx, "survey_abc123")
+		},
 	},
 	{
 		name: "list responses", method: "GET", target: "/v1/responses?limit=10&offset=20&survey_id=survey_abc123", status: 200, answer: page("response_commented.json"),
@@ -153,7 +157,9 @@ var clickNPSEndpoints = []endpoint{
 	},
 	{
 		name: "get a response", method: "GET", target: "/v1/responses/response_abc123", status: 200, answer: file("response.json"),
-		call: func(ctx context.Context, c *clicknps.Client) (any, error) { return c.Responses.Get(ctx, "response_abc123") },
+		call: func(ctx context.Context, c *clicknps.Client) (any, error) {
+			return c.Responses.Get(ctx, "response_abc123")
+		},
 		want: response,
 	},
 	{
@@ -183,7 +189,9 @@ var clickNPSEndpoints = []endpoint{
 	},
 	{
 		name: "delete a webhook", method: "DELETE", target: "/v1/webhooks/webhook_abc123", status: 204, answer: text(""),
-		call: func(ctx context.Context, c *clicknps.Client) (any, error) { return nil, c.Webhooks.Delete(ctx, "webhook_abc123") },
+		call: func(ctx context.Context, c *clicknps.Client) (any, error) {
+			return nil, c.Webhooks.Delete(ctx, "webhook_abc123")
+		},
 	},
 	{
 		name: "mint links", method: "POST", target: "/v1/links/mint", status: 201, answer: file("links_minted.json"),
