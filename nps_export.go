@@ -39,7 +39,7 @@ func (s *NPSService) Export(ctx context.Context, id string, format ExportFormat,
 	}
 	n, err := copyWithProgress(w, res.Stream, o.progress)
 	if err != nil {
-		return n, s.api.brokeOff(c, res, n, err)
+		return n, s.api.brokeOff(c, res, fmt.Errorf("the export broke off after %d bytes: %w", n, err))
 	}
 	return n, nil
 }
@@ -48,8 +48,9 @@ type exportQuery struct {
 	Format ExportFormat `url:"format"`
 }
 
-func (s *service) brokeOff(c call, res *engine.Result, n int64, cause error) error {
-	e := s.problem(c, "", fmt.Errorf("the export broke off after %d bytes: %w", n, cause))
+// brokeOff is the error of an answer that was fine as far as it came.
+func (s *service) brokeOff(c call, res *engine.Result, cause error) error {
+	e := s.problem(c, "", s.credential.Hide(cause))
 	e.StatusCode, e.Attempts, e.RequestID = res.StatusCode, len(res.Attempts), s.credential.cut(res.Header.Get("X-Request-Id"))
 	return e
 }

@@ -53,6 +53,9 @@ func decodeList[T any, P resource[T]](list []byte) ([]T, error) {
 	return items, complete[T, P](items, list)
 }
 
+// listFields are where an envelope may have its list.
+var listFields = []string{"data", "items", "surveys", "responses", "results"}
+
 // findList finds the list in an answer, and the object that it stands in: SalesOS answers a bare list or an envelope.
 func findList(data []byte) (list json.RawMessage, envelope map[string]json.RawMessage, err error) {
 	data = bytes.TrimSpace(data)
@@ -62,7 +65,7 @@ func findList(data []byte) (list json.RawMessage, envelope map[string]json.RawMe
 	if err := json.Unmarshal(data, &envelope); err != nil {
 		return nil, nil, err
 	}
-	for _, name := range []string{"data", "items", "surveys", "responses", "results"} {
+	for _, name := range listFields {
 		inner := envelope[name]
 		if len(inner) == 0 || inner[0] != '[' && inner[0] != '{' {
 			continue

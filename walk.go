@@ -40,11 +40,12 @@ type walk[T any, P resource[T]] struct {
 	limit    int       // items asked for a page
 	largest  int       // items that a page had at most
 	seen     *idset.Set
-	done     int // items handed over
-	pages    int // that had anything new
-	barren   int // pages fetched since the last that had
-	restarts int // times that nothing was known back to the list's start
-	back     int // how far the walk went back last; 0 since it found its place again
+	done     int  // items handed over
+	pages    int  // that had anything new
+	barren   int  // pages fetched since the last that had
+	restarts int  // times that nothing was known back to the list's start
+	adrift   bool // since the last of them, place was not seen
+	back     int  // how far the walk went back last; 0 since it found its place again
 	ahead    ahead[T]
 }
 
@@ -119,6 +120,7 @@ func (w *walk[T, P]) locate(at int, page *fetchedPage[T]) (int, *fetchedPage[T],
 			return at, page, nil
 		case at == 0 && w.start == 0 && w.resumed == nil && w.restarts < maxRestarts:
 			w.restarts++
+			w.adrift = w.done > 0
 			return at, page, nil
 		case at == 0 && w.restarts == maxRestarts:
 			err = w.changed("everything is new each time")
@@ -205,6 +207,9 @@ func (w *walk[T, P]) fresh(page *fetchedPage[T]) int {
 
 // handOver yields what is new in page. It reports whether the loop goes on.
 func (w *walk[T, P]) handOver(at int, page *fetchedPage[T], yield func(*T, error) bool) bool {
+	if w.place != nil && w.adrift {
+		w.lookForPlace(at, page)
+	}
 	for i := page.fresh; i < len(page.Data); i++ {
 		item := &page.Data[i]
 		if !w.seen.Add(P(item).identity()) {
@@ -215,9 +220,8 @@ func (w *walk[T, P]) handOver(at int, page *fetchedPage[T], yield func(*T, error
 			w.pages++
 		}
 		w.done++
-		if w.place != nil {
-			w.place.add(P(item).identity(), at+i)
-			*w.options.bookmark = w.place.String()
+		if w.place != nil && !w.adrift {
+			w.mark(item, at+i)
 		}
 		if !yield(item, nil) {
 			return false

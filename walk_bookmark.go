@@ -89,6 +89,29 @@ func parseBookmark(place string, list uint32) (*bookmark, error) {
 	return b, nil
 }
 
+// mark moves the caller's bookmark to item.
+func (w *walk[T, P]) mark(item *T, offset int) {
+	w.place.add(P(item).identity(), offset)
+	*w.options.bookmark = w.place.String()
+}
+
+// lookForPlace says what to do with the bookmark when the walk had to begin again, with items that may stand before its place or
+// have taken it: it stays until it is seen again, or the list's end shows that it is gone.
+func (w *walk[T, P]) lookForPlace(at int, page *fetchedPage[T]) {
+	for i := range page.fresh {
+		if w.place.has(P(&page.Data[i]).identity()) {
+			w.adrift = false
+			return
+		}
+	}
+	if !page.Pagination.HasMore {
+		w.adrift = false
+		for i := range page.fresh {
+			w.mark(&page.Data[i], at+i)
+		}
+	}
+}
+
 // find looks for the page with the bookmark's place: where it was, then ever farther before and behind.
 func (w *walk[T, P]) find() (int, *fetchedPage[T], error) {
 	low, high := w.resumed.offset, w.resumed.offset // what lies between was looked at

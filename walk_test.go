@@ -150,16 +150,12 @@ func checkWalk(t *testing.T, c *crowd, prefetch int) {
 		require.Equal(t, 1, times[survey.ID], "%s is yielded twice", survey.ID)
 		yielded = append(yielded, survey.ID)
 	}
-	var want, got []string
-	for _, id := range c.order {
-		if c.throughout[id] {
-			want = append(want, id)
-		}
-	}
-	for _, id := range yielded {
-		if c.throughout[id] {
-			got = append(got, id)
-		}
-	}
-	require.Equal(t, want, got)
+	requireThroughout(t, c, yielded)
+}
+
+// requireThroughout requires that all that was there throughout is in got, in the list's order.
+func requireThroughout(t *testing.T, c *crowd, got []string) {
+	t.Helper()
+	gone := func(id string) bool { return !c.throughout[id] }
+	require.Equal(t, slices.DeleteFunc(slices.Clone(c.order), gone), slices.DeleteFunc(slices.Clone(got), gone))
 }
