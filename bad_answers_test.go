@@ -67,7 +67,7 @@ func TestAnswerOf40MiB(t *testing.T) {
 		assertIs(t, err, is...)
 		assert.Contains(t, err.Error(), "200 OK")
 		assert.Contains(t, err.Error(), "larger than 32 MiB")
-		assert.Len(t, errorOf(t, err).Body, 64<<10)
+		assert.Len(t, asError(t, err).Body, 64<<10)
 		assert.Less(t, body.read.Load(), int64(33<<20), "no more is read than needed to know")
 		assert.EqualValues(t, 1, body.closed.Load())
 	}
@@ -78,7 +78,7 @@ func TestErrorOf40MiB(t *testing.T) {
 	body := newFlood("", 40<<20, "")
 	err := callsByID("s")["Surveys.Get"](with{Client: body.client(t, 404), ctx: t.Context()})
 	assertIs(t, err, "not found")
-	assert.Len(t, errorOf(t, err).Body, 64<<10)
+	assert.Len(t, asError(t, err).Body, 64<<10)
 	assert.Less(t, body.read.Load(), int64(2<<20), "the rest is not worth a connection")
 	assert.EqualValues(t, 1, body.closed.Load())
 }
@@ -109,7 +109,7 @@ func TestGzipBomb(t *testing.T) {
 	_, err = client.Surveys.List(t.Context(), nil)
 	assertIs(t, err)
 	assert.Contains(t, err.Error(), "larger than 32 MiB")
-	assert.Len(t, errorOf(t, err).Body, 64<<10)
+	assert.Len(t, asError(t, err).Body, 64<<10)
 }
 
 func TestCompressedAnswers(t *testing.T) {
@@ -127,7 +127,7 @@ func TestCompressedAnswers(t *testing.T) {
 	assert.Equal(t, survey.ID, got.ID)
 	_, err = client.Surveys.Get(t.Context(), "cut")
 	require.Error(t, err)
-	assert.Equal(t, 200, errorOf(t, err).StatusCode)
+	assert.Equal(t, 200, asError(t, err).StatusCode)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
@@ -173,7 +173,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 					before := requests.Load()
 					err := calls[name](with{Client: client, ctx: t.Context()})
 					assertIs(t, err)
-					assert.Equal(t, status, errorOf(t, err).StatusCode)
+					assert.Equal(t, status, asError(t, err).StatusCode)
 					assert.Contains(t, err.Error(), "redirects are not followed")
 					assert.NotContains(t, err.Error(), "hidden")
 					assert.EqualValues(t, 1, requests.Load()-before, name)

@@ -211,7 +211,7 @@ func TestAnswersWithoutWhatTheCallIsFor(t *testing.T) {
 				client := answering(t, 200, body, "Content-Type", contentType)
 				err := call(with{Client: client, ctx: t.Context()})
 				require.Error(t, err, "%s", body)
-				e := errorOf(t, err)
+				e := asError(t, err)
 				assert.Equal(t, 200, e.StatusCode)
 				assert.Equal(t, body, string(e.Body))
 				assert.Contains(t, err.Error(), "the answer can't be decoded: ")
@@ -258,7 +258,7 @@ func TestDeleteAnsweredByAPageIsNoSuccess(t *testing.T) {
 		}
 		err := call(with{Client: answering(t, 200, "<html>login</html>", "Content-Type", "Text/HTML; charset=utf-8"), ctx: t.Context()})
 		require.Error(t, err, name)
-		assert.Equal(t, 200, errorOf(t, err).StatusCode)
+		assert.Equal(t, 200, asError(t, err).StatusCode)
 		assert.Contains(t, err.Error(), `text/html "<html>login</html>"`)
 		for _, body := range []string{"", "null", `{"deleted":true}`, "OK"} {
 			require.NoError(t, call(with{Client: answering(t, 200, body), ctx: t.Context()}), name)

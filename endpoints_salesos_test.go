@@ -139,7 +139,7 @@ func TestExportEndpoint(t *testing.T) {
 func TestSalesOSKeyIsSentAsXAPIKey(t *testing.T) {
 	t.Parallel()
 	w := newWire(reply(200, golden(t, "salesos_survey.json")))
-	client, err := clicknps.New(clicknps.WithSalesOSAPIKey("sos_key_1"), w.option())
+	client, err := clicknps.New(clicknps.WithSalesOSAPIKey("sos_key_1"), through(w))
 	require.NoError(t, err)
 	_, err = client.NPS.Get(t.Context(), salesOSID)
 	require.NoError(t, err)

@@ -62,7 +62,7 @@ func TestSentinelsByStatus(t *testing.T) {
 			client := answering(t, status, `{"message":"no"}`)
 			_, err := client.Surveys.Get(t.Context(), "s")
 			assertIs(t, err, is...)
-			assert.Equal(t, status, errorOf(t, err).StatusCode)
+			assert.Equal(t, status, asError(t, err).StatusCode)
 			assert.NotContains(t, err.Error(), " :", "a status without a name leaves no gap")
 
 			_, err = client.NPS.Toggle(t.Context(), "s")
@@ -160,7 +160,7 @@ func TestErrorVocabularies(t *testing.T) {
 			_, clickNPS := client.Surveys.Get(t.Context(), "s/1")
 			_, salesOS := client.NPS.Get(t.Context(), "s/1")
 			for service, err := range map[string]error{"clicknps": clickNPS, "salesos": salesOS} {
-				e := errorOf(t, err)
+				e := asError(t, err)
 				assert.Equal(t, service, e.Service)
 				assert.Equal(t, tt.status, e.StatusCode)
 				assert.Equal(t, tt.typ, e.Type)
@@ -240,8 +240,8 @@ func TestErrorNeverShowsAQuery(t *testing.T) {
 	t.Parallel()
 	params := &clicknps.ResponseListParams{SurveyID: "topsecret", ListOptions: clicknps.ListOptions{Limit: 3}}
 	for name, respond := range map[string]clicknps.Option{
-		"answered": newWire(reply(404, `{"message":"no"}`)).option(),
-		"broken": clicknps.WithHTTPClient(&http.Client{Transport: tripper(func(req *http.Request) (*http.Response, error) {
+		"answered": through(newWire(reply(404, `{"message":"no"}`))),
+		"broken": clicknps.WithHTTPClient(&http.Client{Transport: inProcess(func(req *http.Request) (*http.Response, error) {
 			return http.DefaultTransport.RoundTrip(req)
 		})}),
 	} {
@@ -249,7 +249,7 @@ func TestErrorNeverShowsAQuery(t *testing.T) {
 			t.Parallel()
 			client := newClient(t, respond, clicknps.WithBaseURL("http://127.0.0.1:1/v1"))
 			_, err := client.Responses.List(t.Context(), params)
-			e := errorOf(t, err)
+			e := asError(t, err)
 			assert.Equal(t, "/v1/responses", e.Path)
 			for _, shown := range printed(t, e) {
 				assert.NotContains(t, shown, "topsecret")
@@ -265,7 +265,7 @@ func TestErrorBodyIsKeptUpTo64KiB(t *testing.T) {
 		body := strings.Repeat("y", size)
 		for _, status := range []int{200, 400} {
 			_, err := answering(t, status, body, "Content-Type", "text/plain").Surveys.Get(t.Context(), "s")
-			e := errorOf(t, err)
+			e := asError(t, err)
 			assert.Equal(t, status, e.StatusCode)
 			assert.Len(t, e.Body, min(size, 64<<10))
 			assert.Less(t, len(e.Error()), 500)
@@ -291,7 +291,7 @@ func TestErrorRetryAfter(t *testing.T) {
 			t.Parallel()
 			_, err := answering(t, tt.status, tt.body, tt.header...).Surveys.Get(t.Context(), "s")
 			require.Error(t, err)
-			assert.Equal(t, tt.want, errorOf(t, err).RetryAfter)
+			assert.Equal(t, tt.want, asError(t, err).RetryAfter)
 		})
 	}
 }

@@ -85,7 +85,7 @@ func TestExportThatBreaksOff(t *testing.T) {
 			assertIs(t, err)
 			assert.EqualValues(t, 13, n)
 			assert.Equal(t, "id,score\na,9\n", got.String())
-			e := errorOf(t, err)
+			e := asError(t, err)
 			assert.Equal(t, 200, e.StatusCode)
 			assert.Equal(t, "req_1", e.RequestID)
 			assert.Equal(t, 1, e.Attempts)
@@ -129,7 +129,7 @@ func TestExportAnsweredByAPage(t *testing.T) {
 	require.Error(t, err)
 	assert.Zero(t, n)
 	assert.Zero(t, got.Len())
-	assert.Equal(t, 200, errorOf(t, err).StatusCode)
+	assert.Equal(t, 200, asError(t, err).StatusCode)
 	assert.Contains(t, err.Error(), `text/html "<html>`)
 
 	// Unless HTML is what was asked for.
@@ -143,7 +143,7 @@ func TestExportThatFails(t *testing.T) {
 	var got bytes.Buffer
 	n, err := answering(t, 404, `{"statusCode":404,"message":"no such survey"}`).NPS.Export(t.Context(), "s", clicknps.ExportCSV, &got)
 	assertIs(t, err, "not found")
-	assert.Equal(t, "no such survey", errorOf(t, err).Message)
+	assert.Equal(t, "no such survey", asError(t, err).Message)
 	assert.Zero(t, n)
 	assert.Zero(t, got.Len())
 }
@@ -196,7 +196,7 @@ func (s *slow) Close() error { return nil }
 func dripping(t *testing.T, pauses ...time.Duration) *clicknps.Client {
 	return newClient(t,
 		clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: -1, AttemptTimeout: 10 * time.Second}),
-		clicknps.WithHTTPClient(&http.Client{Transport: tripper(func(req *http.Request) (*http.Response, error) {
+		clicknps.WithHTTPClient(&http.Client{Transport: inProcess(func(req *http.Request) (*http.Response, error) {
 			body := &slow{req.Context(), pauses}
 			return &http.Response{StatusCode: 200, Body: body, ContentLength: -1, Header: http.Header{}, Request: req}, nil
 		})}))

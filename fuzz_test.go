@@ -43,7 +43,7 @@ func FuzzErrorBody(f *testing.F) {
 		_, get := client.Surveys.Get(t.Context(), "s")
 		_, post := client.NPS.Toggle(t.Context(), "s")
 		for _, err := range []error{get, post} {
-			e := errorOf(t, err)
+			e := asError(t, err)
 			assert.Equal(t, code, e.StatusCode)
 			assert.Equal(t, body[:min(len(body), 64<<10)], string(e.Body))
 			assert.NotEmpty(t, e.Error())
@@ -68,7 +68,7 @@ func FuzzListEnvelope(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		client := answering(t, 200, string(body))
 		if page, err := client.Surveys.List(t.Context(), nil); err != nil {
-			errorOf(t, err)
+			asError(t, err)
 		} else {
 			for _, survey := range page.Data {
 				assert.NotEmpty(t, survey.ID)
@@ -76,7 +76,7 @@ func FuzzListEnvelope(f *testing.F) {
 			}
 		}
 		if surveys, err := client.NPS.List(t.Context()); err != nil {
-			errorOf(t, err)
+			asError(t, err)
 		} else {
 			for _, survey := range surveys {
 				assert.NotEmpty(t, survey.ID)
@@ -84,7 +84,7 @@ func FuzzListEnvelope(f *testing.F) {
 			}
 		}
 		if responses, err := client.NPS.Responses(t.Context(), "s"); err != nil {
-			errorOf(t, err)
+			asError(t, err)
 		} else {
 			assert.True(t, json.Valid(bytes.TrimPrefix(responses.RawJSON(), []byte("\ufeff"))))
 			for _, response := range responses.Data {

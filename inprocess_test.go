@@ -68,7 +68,7 @@ var errLost = errors.New("connection reset by peer")
 func loses() (*http.Response, error) { return nil, errLost }
 
 // asError is err as an *Error, which it must be.
-func asError(t *testing.T, err error) *clicknps.Error {
+func asError(t testing.TB, err error) *clicknps.Error {
 	t.Helper()
 	e, ok := errors.AsType[*clicknps.Error](err)
 	require.True(t, ok, "%v", err)

@@ -93,10 +93,8 @@ func (w *wire) sent() []sent {
 // client is a client over the transport, for both services. It makes every request once, unless opts say otherwise.
 func (w *wire) client(t testing.TB, opts ...clicknps.Option) *clicknps.Client {
 	t.Helper()
-	return newClient(t, append([]clicknps.Option{w.option()}, opts...)...)
+	return newClient(t, append([]clicknps.Option{through(w)}, opts...)...)
 }
-
-func (w *wire) option() clicknps.Option { return clicknps.WithHTTPClient(&http.Client{Transport: w}) }
 
 func newClient(t testing.TB, opts ...clicknps.Option) *clicknps.Client {
 	t.Helper()
@@ -112,9 +110,8 @@ func newClient(t testing.TB, opts ...clicknps.Option) *clicknps.Client {
 // reply is a responder: status, body and headers in pairs. Without a Content-Type among them it is JSON.
 func reply(status int, body string, header ...string) httpmock.Responder {
 	return func(req *http.Request) (*http.Response, error) {
-		res := httpmock.NewStringResponse(status, body)
+		res := answer(status, body)
 		res.Request = req
-		res.Header.Set("Content-Type", "application/json")
 		for i := 0; i+1 < len(header); i += 2 {
 			res.Header.Set(header[i], header[i+1])
 		}
@@ -126,12 +123,4 @@ func reply(status int, body string, header ...string) httpmock.Responder {
 func answering(t testing.TB, status int, body string, header ...string) *clicknps.Client {
 	t.Helper()
 	return newWire(reply(status, body, header...)).client(t)
-}
-
-// errorOf is err as the *Error that every failed call returns.
-func errorOf(t testing.TB, err error) *clicknps.Error {
-	t.Helper()
-	var e *clicknps.Error
-	require.ErrorAs(t, err, &e)
-	return e
 }

@@ -181,7 +181,7 @@ func TestEnvironment(t *testing.T) {
 				t.Setenv(name, value)
 			}
 			w := newWire(reply(http.StatusNotFound, ""))
-			client, err := clicknps.New(append(tt.opts, w.option())...)
+			client, err := clicknps.New(append(tt.opts, through(w))...)
 			if tt.refusedForNaming != "" {
 				require.ErrorIs(t, err, clicknps.ErrInvalidParams)
 				assert.Contains(t, err.Error(), tt.refusedForNaming)

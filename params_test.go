@@ -19,7 +19,7 @@ import (
 func refused(t *testing.T, err error, field string, names ...string) {
 	t.Helper()
 	require.ErrorIs(t, err, clicknps.ErrInvalidParams)
-	e := errorOf(t, err)
+	e := asError(t, err)
 	assert.Zero(t, e.StatusCode)
 	assert.Zero(t, e.Attempts)
 	assert.Equal(t, field, e.Field)
@@ -211,7 +211,7 @@ func TestExtraFieldThatIsNotJSON(t *testing.T) {
 		Client: silent(t).client(t), ctx: t.Context(), opts: []clicknps.RequestOption{clicknps.WithExtraField("x", func() {})},
 	})
 	require.ErrorIs(t, err, clicknps.ErrInvalidParams)
-	assert.Contains(t, errorOf(t, err).Error(), "WithExtraField")
+	assert.Contains(t, asError(t, err).Error(), "WithExtraField")
 }
 
 func TestNilContext(t *testing.T) {
@@ -231,19 +231,19 @@ func TestCancelledContext(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.ErrorIs(t, err, cause)
 		require.NotErrorIs(t, err, clicknps.ErrOutcomeUnknown)
-		assert.Zero(t, errorOf(t, err).Attempts)
+		assert.Zero(t, asError(t, err).Attempts)
 	})
 }
 
 func TestMissingCredentials(t *testing.T) {
 	t.Parallel()
-	client, err := clicknps.New(silent(t).option())
+	client, err := clicknps.New(through(silent(t)))
 	require.NoError(t, err)
 	eachCall(t, func(t *testing.T, _ string, call func(with) error) {
 		err := call(with{Client: client, ctx: t.Context()})
 		require.ErrorIs(t, err, clicknps.ErrMissingCredentials)
 		require.NotErrorIs(t, err, clicknps.ErrInvalidParams)
-		assert.Zero(t, errorOf(t, err).Attempts)
+		assert.Zero(t, asError(t, err).Attempts)
 		assert.Contains(t, err.Error(), "missing credentials")
 	})
 }
@@ -257,7 +257,7 @@ func TestIdempotencyKeyIsForClickNPSPosts(t *testing.T) {
 			return
 		}
 		w := newWire(reply(http.StatusBadRequest, ""))
-		e := errorOf(t, call(with{Client: w.client(t), ctx: t.Context(), opts: opts}))
+		e := asError(t, call(with{Client: w.client(t), ctx: t.Context(), opts: opts}))
 		assert.Equal(t, "key-1", e.IdempotencyKey)
 		require.Len(t, w.sent(), 1)
 		assert.Equal(t, []string{"key-1"}, w.sent()[0].Header["Idempotency-Key"])

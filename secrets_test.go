@@ -85,10 +85,10 @@ func TestEchoedCredentialsAreCut(t *testing.T) {
 				body := strings.ReplaceAll(a.body, "SECRET", s.secret)
 				body = strings.ReplaceAll(body, "ESCAPED", strings.ReplaceAll(s.secret, "/", `\/`))
 				w := newWire(reply(a.status, body, "X-Request-Id", "req-"+s.secret))
-				client, err := clicknps.New(append(s.opts, w.option(), clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: -1}))...)
+				client, err := clicknps.New(append(s.opts, through(w), clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: -1}))...)
 				require.NoError(t, err)
 				err = s.call(with{Client: client, ctx: t.Context()})
-				e := errorOf(t, err)
+				e := asError(t, err)
 				require.Contains(t, w.sent()[0].Header.Get("Authorization")+w.sent()[0].Header.Get("X-API-Key"), s.secret)
 				assert.Equal(t, body, string(e.Body), "the body is as received")
 				for how, shown := range printed(t, e) {
@@ -109,18 +109,18 @@ func TestEchoedTokenBeforeIsCut(t *testing.T) {
 		return clicknps.Token{Value: token}, nil
 	})
 	w := newWire(reply(401, `{"message":"first-token and second-token have expired"}`))
-	client, err := clicknps.New(clicknps.WithSalesOSTokenSource(source), w.option())
+	client, err := clicknps.New(clicknps.WithSalesOSTokenSource(source), through(w))
 	require.NoError(t, err)
 	_, err = client.NPS.Get(t.Context(), "s")
 	require.ErrorIs(t, err, clicknps.ErrUnauthorized)
 	require.Len(t, w.sent(), 2)
-	assert.Equal(t, "[redacted] and [redacted] have expired", errorOf(t, err).Message)
+	assert.Equal(t, "[redacted] and [redacted] have expired", asError(t, err).Message)
 }
 
 func TestErrorsDoNotPrintTheirBody(t *testing.T) {
 	t.Parallel()
 	_, err := answering(t, 404, `{"message":"no","customer":"jane@example.com"}`).Surveys.Get(t.Context(), "s")
-	e := errorOf(t, err)
+	e := asError(t, err)
 	assert.Contains(t, string(e.Body), "jane@example.com")
 	for how, shown := range printed(t, e) {
 		assert.NotContains(t, shown, "jane@example.com", how)
@@ -133,7 +133,7 @@ func TestErrorLogValue(t *testing.T) {
 	client := answering(t, 429, golden(t, "error_rate_limit.json"), "X-Request-Id", "req_1")
 	_, err := client.Surveys.Create(t.Context(), &clicknps.SurveyCreateParams{Name: "n", Question: "q"}, clicknps.WithIdempotencyKey("key-1"))
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", errorOf(t, err))
+	slog.New(slog.NewJSONHandler(&log, nil)).Error("failed", "err", asError(t, err))
 	var line struct{ Err map[string]any }
 	require.NoError(t, json.Unmarshal(log.Bytes(), &line))
 	assert.Equal(t, map[string]any{
@@ -146,10 +146,10 @@ func TestClientAndOptionsShowNoSecret(t *testing.T) {
 	t.Parallel()
 	const key, token, source = "sk_live_printed", "jwt.printed.x", "sourced.printed.x"
 	w := newWire(reply(404, ""))
-	opts := []clicknps.Option{clicknps.WithAPIKey(key), clicknps.WithSalesOSToken(token), w.option()}
+	opts := []clicknps.Option{clicknps.WithAPIKey(key), clicknps.WithSalesOSToken(token), through(w)}
 	client, err := clicknps.New(opts...)
 	require.NoError(t, err)
-	sourced, err := clicknps.New(w.option(), clicknps.WithSalesOSTokenSource(clicknps.TokenSourceFunc(func(context.Context) (clicknps.Token, error) {
+	sourced, err := clicknps.New(through(w), clicknps.WithSalesOSTokenSource(clicknps.TokenSourceFunc(func(context.Context) (clicknps.Token, error) {
 		return clicknps.Token{Value: source}, nil
 	})))
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestCauseStaysInTheChain(t *testing.T) {
 	client := newWire(func(*http.Request) (*http.Response, error) { return nil, broken }).client(t)
 	_, err := client.Surveys.Get(t.Context(), "s")
 	require.ErrorIs(t, err, broken)
-	e := errorOf(t, err)
+	e := asError(t, err)
 	assert.Zero(t, e.StatusCode)
 	assert.Equal(t, 1, e.Attempts)
 	assert.Equal(t, "clicknps: GET /v1/surveys/s: the proxy is down", e.Error())

@@ -80,13 +80,13 @@ func TestIDsAreEscapedOnTheWire(t *testing.T) {
 				require.ErrorIs(t, err, clicknps.ErrNotFound)
 				require.Len(t, lines(), 1, name)
 				method, target, _ := strings.Cut(lines()[0], " ")
-				assert.Equal(t, method, errorOf(t, err).Method)
+				assert.Equal(t, method, asError(t, err).Method)
 				collection := "/v1/" + strings.ToLower(name[:strings.Index(name, ".")]) + "/"
 				collection = strings.Replace(collection, "/nps/", "/nps-surveys/", 1)
 				target, isHTTP := strings.CutSuffix(target, " HTTP/1.1")
 				assert.True(t, isHTTP, lines()[0])
 				path, _, _ := strings.Cut(target, "?")
-				assert.Equal(t, path, errorOf(t, err).Path, "the path as sent")
+				assert.Equal(t, path, asError(t, err).Path, "the path as sent")
 				for _, suffix := range []string{"/comment", "/toggle", "/responses", "/responses/export"} {
 					path = strings.TrimSuffix(path, suffix)
 				}
@@ -117,7 +117,7 @@ func TestBaseURLIsUsedAsGiven(t *testing.T) {
 			t.Parallel()
 			var urls []string
 			client := newClient(t, clicknps.WithBaseURL(base), clicknps.WithSalesOSBaseURL(base),
-				clicknps.WithHTTPClient(&http.Client{Transport: tripper(func(req *http.Request) (*http.Response, error) {
+				clicknps.WithHTTPClient(&http.Client{Transport: inProcess(func(req *http.Request) (*http.Response, error) {
 					urls = append(urls, req.URL.String())
 					return reply(404, "")(req)
 				})}))
@@ -129,11 +129,6 @@ func TestBaseURLIsUsedAsGiven(t *testing.T) {
 		})
 	}
 }
-
-// tripper is a function that is a transport.
-type tripper func(*http.Request) (*http.Response, error)
-
-func (f tripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestExtraFields(t *testing.T) {
 	t.Parallel()

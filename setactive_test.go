@@ -143,7 +143,7 @@ func TestSetActiveWithoutAnAnswerToGoBy(t *testing.T) {
 		survey, err := newWire(s.respond).client(t).NPS.SetActive(t.Context(), "s", true)
 		require.Error(t, err)
 		assert.Nil(t, survey)
-		assert.Contains(t, errorOf(t, err).Error(), "isActive is missing")
+		assert.Contains(t, asError(t, err).Error(), "isActive is missing")
 		assert.Zero(t, s.toggles, "false is not to be guessed")
 	}
 	s := &toggled{}
@@ -153,7 +153,7 @@ func TestSetActiveWithoutAnAnswerToGoBy(t *testing.T) {
 	}
 	survey, err := newWire(s.respond).client(t).NPS.SetActive(t.Context(), "s", true)
 	assert.Nil(t, survey)
-	assert.Contains(t, errorOf(t, err).Error(), "isActive is missing")
+	assert.Contains(t, asError(t, err).Error(), "isActive is missing")
 	assert.Equal(t, 1, s.toggles, "it is not toggled again before it is known to be needed")
 }
 
@@ -176,7 +176,7 @@ func TestSetActiveThatFails(t *testing.T) {
 			survey, err := newWire(s.respond).client(t).NPS.SetActive(t.Context(), "s", true)
 			assert.Nil(t, survey)
 			assertIs(t, err, tt.is...)
-			errorOf(t, err)
+			asError(t, err)
 			assert.LessOrEqual(t, len(s.log), tt.most)
 		})
 	}
@@ -204,7 +204,7 @@ func TestSetActiveAgainstSomeoneElse(t *testing.T) {
 	survey, err := newWire(s.respond).client(t).NPS.SetActive(t.Context(), "s", true)
 	assert.Nil(t, survey)
 	assertIs(t, err, "conflict")
-	errorOf(t, err)
+	asError(t, err)
 	assert.LessOrEqual(t, len(s.log), 10, "it gives up some time")
 	assert.False(t, s.active, "as many toggles of ours as of theirs")
 }
