@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -222,17 +221,14 @@ func TestPauseHoldsForThoseWhoWaitedForRoom(t *testing.T) {
 		gate.room <- struct{}{}
 		var sentAt []time.Duration
 		start := time.Now()
-		answers := script(gives(429, "", "Retry-After", "60"))
+		answers := script(gives(200, object), gives(429, "", "Retry-After", "60"))
 		c := connect(t, nowhere, clicknps.WithRateLimiter(gate), through(inProcess(func(r *http.Request) (*http.Response, error) {
 			sentAt = append(sentAt, time.Since(start))
 			return answers(r)
 		})))
-		var group sync.WaitGroup
-		for range 3 {
-			group.Go(func() { assert.NoError(t, getCall.call(t.Context(), c)) })
-		}
-		group.Wait()
-		assert.Equal(t, []time.Duration{0, time.Minute, time.Minute, time.Minute}, sentAt)
+		require.NoError(t, getCall.call(t.Context(), c))
+		assert.Zero(t, each(t, 3, 1, c, getCall))
+		assert.Equal(t, []time.Duration{0, 0, time.Minute, time.Minute, time.Minute}, sentAt)
 	})
 }
 
