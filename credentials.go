@@ -27,10 +27,11 @@ type credential struct {
 func (c *credential) Authorize(ctx context.Context, h http.Header) error { return c.authorize(ctx, h) }
 
 func (c *credential) Renew(rejected http.Header) bool { return c.renew(rejected) }
-func (c *credential) Cut(text string) string          { return c.cut(text) }
 
-// hide is err, told without the secret if its own words bear it: a decoder quotes what it can't decode.
-func (c *credential) hide(err error) error {
+func (c *credential) Cut(text string) string { return c.cut(text) }
+
+// Hide is err, told without the secret if its own words bear it: a decoder quotes what it can't decode.
+func (c *credential) Hide(err error) error {
 	if err == nil || c.cut(err.Error()) == err.Error() {
 		return err
 	}

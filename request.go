@@ -145,7 +145,7 @@ func (s *service) failure(c call, o *requestOptions, res *engine.Result, cause e
 	e.IdempotencyKey = o.key
 	if res != nil {
 		e.readResult(res, s)
-		cause = s.credential.hide(cause)
+		cause = s.credential.Hide(cause)
 		if c.method == http.MethodPost && res.Arrived && (!s.keyed || !res.Complete) {
 			e.causes = append(e.causes, ErrOutcomeUnknown)
 		}
@@ -206,6 +206,9 @@ func refusedWait(cause error) (time.Duration, bool) {
 	}
 	if refused, ok := errors.AsType[*ratelimit.WaitError](cause); ok {
 		return refused.Wait, true
+	}
+	if refused, ok := errors.AsType[*Error](cause); ok { // a RateLimiter's
+		return refused.RetryAfter, errors.Is(refused, ErrRateLimited)
 	}
 	return 0, errors.Is(cause, ErrRateLimited)
 }

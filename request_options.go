@@ -26,6 +26,7 @@ type requestOptions struct {
 	extra    []extraField
 	meta     *ResponseMeta
 	prefetch int
+	bookmark *string
 	progress func(done, total int)
 	err      error // the first option that can't be right
 }

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/clicknps/go-sdk/internal/idset"
@@ -32,9 +34,11 @@ type walk[T any, P resource[T]] struct {
 	query   url.Values
 	options *requestOptions
 
-	start    int // where the caller wants the walk to begin
-	limit    int // items asked for a page
-	largest  int // items that a page had at most
+	start    int       // where the caller wants the walk to begin
+	place    *bookmark // of the last item, if the caller wants to know
+	resumed  *bookmark // where the walk is taken up; nil: at start
+	limit    int       // items asked for a page
+	largest  int       // items that a page had at most
 	seen     *idset.Set
 	done     int // items handed over
 	pages    int // that had anything new
@@ -54,13 +58,23 @@ func newWalk[T any, P resource[T]](ctx context.Context, s *service, path string,
 		w.limit = max(limit, 2) // one item to know the place by, one to go on with
 	}
 	w.ahead = ahead[T]{pages: o.prefetch, fetch: w.fetch}
+	if o.bookmark != nil && o.err == nil {
+		w.place = &bookmark{list: crc32.ChecksumIEEE([]byte(path + "?" + pageQuery(query, 0, 0).Encode()))}
+		resumed, err := parseBookmark(*o.bookmark, w.place.list)
+		if err != nil {
+			o.fail(err)
+		} else if resumed != nil {
+			w.resumed = resumed
+			*w.place = *resumed
+			w.place.items = slices.Clone(resumed.items)
+		}
+	}
 	return w
 }
 
 func (w *walk[T, P]) run(yield func(*T, error) bool) {
 	defer w.ahead.stop()
-	at := w.start
-	page, err := w.page(at)
+	at, page, err := w.begin()
 	for {
 		if err == nil && !page.follows {
 			at, page, err = w.locate(at, page)
@@ -69,7 +83,7 @@ func (w *walk[T, P]) run(yield func(*T, error) bool) {
 			yield(nil, err)
 			return
 		}
-		if !w.handOver(page, yield) || !page.Pagination.HasMore || (page.guessed && w.barren > 0) {
+		if !w.handOver(at, page, yield) || !page.Pagination.HasMore || (page.guessed && w.barren > 0) {
 			return
 		}
 		if n := len(page.Data); n > 1 {
@@ -79,6 +93,15 @@ func (w *walk[T, P]) run(yield func(*T, error) bool) {
 			at, page, err = w.leap(at, page)
 		}
 	}
+}
+
+// begin fetches the first page.
+func (w *walk[T, P]) begin() (int, *fetchedPage[T], error) {
+	if w.resumed != nil {
+		return w.find()
+	}
+	page, err := w.page(w.start)
+	return w.start, page, err
 }
 
 // locate goes back, or leaps, until page is one that nothing was skipped before.
@@ -92,12 +115,12 @@ func (w *walk[T, P]) locate(at int, page *fetchedPage[T]) (int, *fetchedPage[T],
 			if err == nil && page.follows {
 				return at, page, nil
 			}
-		case page.fresh > 0, at == w.start && w.done == 0:
+		case page.fresh > 0, at == w.start && w.done == 0 && w.resumed == nil:
 			return at, page, nil
-		case at == 0 && w.start == 0 && w.restarts < maxRestarts:
+		case at == 0 && w.start == 0 && w.resumed == nil && w.restarts < maxRestarts:
 			w.restarts++
 			return at, page, nil
-		case at == 0 && w.start == 0:
+		case at == 0 && w.restarts == maxRestarts:
 			err = w.changed("everything is new each time")
 		case at == 0:
 			err = w.changed("everything that was handed over is gone, and the walk did not begin at the list's start")
@@ -121,9 +144,17 @@ func (w *walk[T, P]) goBack(at int, page *fetchedPage[T]) int {
 	return max(0, at-w.back)
 }
 
+// looks is how often a page must be found empty to be passed over: some servers answer so under load.
+const looks = 3
+
 // leap goes on after a page that no other can overlap: an empty one, or one that the server caps at a single item. That
-// nothing moved meanwhile, a second look at the page before must show. at and page are that page again if it does not.
+// nothing moved meanwhile, another look at the page before must show. at and page are that page again if it does not.
 func (w *walk[T, P]) leap(at int, before *fetchedPage[T]) (int, *fetchedPage[T], error) {
+	for look := 1; look < looks && len(before.Data) == 0; look++ {
+		if again, err := w.direct(at); err != nil || !sameItems[T, P](before, again) {
+			return at, again, err
+		}
+	}
 	size := w.largest
 	if size == 0 {
 		size = cmp.Or(max(0, before.Pagination.Limit), w.limit)
@@ -140,15 +171,13 @@ func (w *walk[T, P]) leap(at int, before *fetchedPage[T]) (int, *fetchedPage[T],
 	if err != nil {
 		return 0, nil, err
 	}
-	again, err := w.page(at)
-	if err != nil {
-		return 0, nil, err
+	again, err := w.direct(at)
+	if err != nil || !sameItems[T, P](before, again) ||
+		before.Pagination.Total != page.Pagination.Total || page.Pagination.Total != again.Pagination.Total {
+		return at, again, err
 	}
-	if sameItems[T, P](before, again) && before.Pagination.Total == page.Pagination.Total && page.Pagination.Total == again.Pagination.Total {
-		page.follows, page.fresh = true, w.fresh(page)
-		return next, page, nil
-	}
-	return at, again, nil
+	page.follows, page.fresh = true, w.fresh(page)
+	return next, page, nil
 }
 
 func sameItems[T any, P resource[T]](a, b *fetchedPage[T]) bool {
@@ -166,7 +195,8 @@ func sameItems[T any, P resource[T]](a, b *fetchedPage[T]) bool {
 // fresh is the index after the last item that is known: what follows was not handed over yet.
 func (w *walk[T, P]) fresh(page *fetchedPage[T]) int {
 	for i := len(page.Data) - 1; i >= 0; i-- {
-		if w.seen.Has(P(&page.Data[i]).identity()) {
+		id := P(&page.Data[i]).identity()
+		if w.seen.Has(id) || (w.resumed != nil && w.resumed.has(id)) {
 			return i + 1
 		}
 	}
@@ -174,7 +204,7 @@ func (w *walk[T, P]) fresh(page *fetchedPage[T]) int {
 }
 
 // handOver yields what is new in page. It reports whether the loop goes on.
-func (w *walk[T, P]) handOver(page *fetchedPage[T], yield func(*T, error) bool) bool {
+func (w *walk[T, P]) handOver(at int, page *fetchedPage[T], yield func(*T, error) bool) bool {
 	for i := page.fresh; i < len(page.Data); i++ {
 		item := &page.Data[i]
 		if !w.seen.Add(P(item).identity()) {
@@ -185,6 +215,10 @@ func (w *walk[T, P]) handOver(page *fetchedPage[T], yield func(*T, error) bool) 
 			w.pages++
 		}
 		w.done++
+		if w.place != nil {
+			w.place.add(P(item).identity(), at+i)
+			*w.options.bookmark = w.place.String()
+		}
 		if !yield(item, nil) {
 			return false
 		}
@@ -206,15 +240,25 @@ func (w *walk[T, P]) page(offset int) (*fetchedPage[T], error) {
 	}
 	f := w.ahead.take(offset)
 	if f == nil {
-		f = &fetching[T]{offset: offset}
-		w.fetch(w.ctx, f)
+		return w.direct(offset)
 	}
+	return w.received(f)
+}
+
+// direct fetches the page at offset now.
+func (w *walk[T, P]) direct(offset int) (*fetchedPage[T], error) {
+	f := &fetching[T]{offset: offset}
+	w.fetch(w.ctx, f)
+	return w.received(f)
+}
+
+func (w *walk[T, P]) received(f *fetching[T]) (*fetchedPage[T], error) {
 	if w.options.meta != nil {
 		*w.options.meta = f.meta
 	}
 	if f.err == nil {
 		w.largest = max(w.largest, len(f.page.Data))
-		w.ahead.fill(w.ctx, offset, f.page)
+		w.ahead.fill(w.ctx, f.offset, f.page)
 	}
 	return f.page, f.err
 }

@@ -51,7 +51,7 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp != nil && resp.Body != nil {
 			resp.Body.Close()
 		}
-		x.last().Err = t.engine.withoutSecret(watch.explain(withoutURL(err)))
+		x.last().Err = t.engine.credential.Hide(watch.explain(withoutURL(err)))
 		x.last().neverSent = neverSent(err, watch)
 		return nil, x.last().Err
 	}
@@ -96,22 +96,6 @@ func (x *exchange) read(resp *http.Response, watch *watch) error {
 	}
 	return nil
 }
-
-// withoutSecret is err with a text that does not show the credential: net/http quotes answers that are not HTTP.
-func (e *Engine) withoutSecret(err error) error {
-	if text := e.credential.Cut(err.Error()); text != err.Error() {
-		return cutError{err, text}
-	}
-	return err
-}
-
-type cutError struct {
-	error
-	text string
-}
-
-func (e cutError) Error() string { return e.text }
-func (e cutError) Unwrap() error { return e.error }
 
 // bareStatus is what the loop and net/http's Client need of an answer: its status, and its cookies for a Jar.
 func bareStatus(resp *http.Response) *http.Response {

@@ -44,6 +44,8 @@ type Credential interface {
 	Renew(rejected http.Header) bool
 	// Cut returns text without the secret: a server may send back anything that it was sent.
 	Cut(text string) string
+	// Hide returns err, with a text without the secret.
+	Hide(err error) error
 }
 
 // Limiter paces attempts.
