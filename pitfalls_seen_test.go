@@ -224,11 +224,12 @@ func TestPauseHoldsForThoseWhoWaitedForRoom(t *testing.T) {
 		answers := script(gives(200, object), gives(429, "", "Retry-After", "60"))
 		c := connect(t, nowhere, clicknps.WithRateLimiter(gate), through(inProcess(func(r *http.Request) (*http.Response, error) {
 			sentAt = append(sentAt, time.Since(start))
+			<-time.After(time.Second)
 			return answers(r)
 		})))
 		require.NoError(t, getCall.call(t.Context(), c))
 		assert.Zero(t, each(t, 3, 1, c, getCall))
-		assert.Equal(t, []time.Duration{0, 0, time.Minute, time.Minute, time.Minute}, sentAt)
+		assert.Equal(t, []time.Duration{0, time.Second, 62 * time.Second, 63 * time.Second, 64 * time.Second}, sentAt)
 	})
 }
 
