@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -222,17 +222,17 @@ func TestPauseHoldsForThoseWhoWaitedForRoom(t *testing.T) {
 		gate.room <- struct{}{}
 		var sentAt []time.Duration
 		start := time.Now()
-		answers := script(gives(429, "", "Retry-After", "60"))
+		answers := script(gives(200, object), func() (*http.Response, error) {
+			return answerFrom(429, io.NopCloser(&slowly{time.Second, 1}), -1, "Retry-After", "60"), nil
+		})
 		c := connect(t, nowhere, clicknps.WithRateLimiter(gate), through(inProcess(func(r *http.Request) (*http.Response, error) {
 			sentAt = append(sentAt, time.Since(start))
+			<-time.After(time.Second)
 			return answers(r)
 		})))
-		var group sync.WaitGroup
-		for range 3 {
-			group.Go(func() { assert.NoError(t, getCall.call(t.Context(), c)) })
-		}
-		group.Wait()
-		assert.Equal(t, []time.Duration{0, time.Minute, time.Minute, time.Minute}, sentAt)
+		require.NoError(t, getCall.call(t.Context(), c))
+		assert.Zero(t, each(t, 3, 1, c, getCall))
+		assert.Equal(t, []time.Duration{0, time.Second, 63 * time.Second, 64 * time.Second, 65 * time.Second}, sentAt)
 	})
 }
 

@@ -51,12 +51,10 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp != nil && resp.Body != nil {
 			resp.Body.Close()
 		}
-		x.free(nil)
 		x.last().Err = t.engine.credential.Hide(watch.explain(withoutURL(err)))
 		x.last().neverSent = neverSent(err, watch)
 		return nil, x.last().Err
 	}
-	x.free(resp.Header)
 	if resp.Body == nil {
 		resp.Body = http.NoBody
 	}

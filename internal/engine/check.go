@@ -26,6 +26,7 @@ func (e *Engine) check(ctx context.Context, _ *http.Response, err error) (bool, 
 		e.gate.admitted()
 	}
 	again := e.decide(ctx, x)
+	x.free(x.result.Header) // not before: a 429's pause must hold for those who wait for this room
 	x.back()
 	e.logAttempt(ctx, x, again)
 	return again, nil
