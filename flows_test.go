@@ -100,9 +100,9 @@ func TestSetActiveOnALossyLine(t *testing.T) {
 func TestOne429PausesTheWholeClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		srv := clicknpstest.Run(t, clicknpstest.WithLatency(time.Millisecond))
+		srv := clicknpstest.Run(t, clicknpstest.WithLatency(5*time.Millisecond))
 		client := srv.Client()
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		var group sync.WaitGroup
 		for range 20 {
@@ -112,7 +112,7 @@ func TestOne429PausesTheWholeClient(t *testing.T) {
 				}
 			})
 		}
-		time.AfterFunc(time.Second, func() {
+		time.AfterFunc(100*time.Millisecond, func() {
 			srv.Inject(clicknpstest.Fault{Times: 1, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}}})
 		})
 		group.Wait()
@@ -130,7 +130,7 @@ func TestOne429PausesTheWholeClient(t *testing.T) {
 			switch since := r.At.Sub(told); {
 			case since >= time.Second:
 				after++
-			case since > time.Millisecond: // what was on its way when the answer was
+			case since > 5*time.Millisecond: // what was on its way when the answer was
 				meanwhile++
 			}
 		}
