@@ -52,12 +52,12 @@ func benchClient(b *testing.B, url string) *clicknps.Client {
 }
 
 // raw is what a program without an SDK would do.
-func raw[T any](b *testing.B, url string, into *T) {
+func raw[T any](b *testing.B, client *http.Client, url string, into *T) {
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, nil)
 	require.NoError(b, err)
 	req.Header.Set("Authorization", "Bearer sk_test_bench")
 	req.Header.Set("Accept", "application/json")
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	require.NoError(b, err)
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
@@ -91,7 +91,7 @@ func BenchmarkPage(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var page rawPage
-			raw(b, srv.URL+"/v1/surveys?limit=100", &page)
+			raw(b, http.DefaultClient, srv.URL+"/v1/surveys?limit=100", &page)
 		}
 	})
 	b.Run("lib=clicknps", func(b *testing.B) {
@@ -111,7 +111,7 @@ func BenchmarkObject(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			var survey rawSurvey
-			raw(b, srv.URL+"/v1/surveys/survey_000001", &survey)
+			raw(b, http.DefaultClient, srv.URL+"/v1/surveys/survey_000001", &survey)
 		}
 	})
 	b.Run("lib=clicknps", func(b *testing.B) {
