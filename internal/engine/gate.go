@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 )
@@ -38,12 +40,16 @@ func refusal(ctx context.Context, wait, longest time.Duration) error {
 const maxScouting = time.Second
 
 // gate holds back every call to a service after a 429, so that one request learns of the limit and not a hundred. For the
-// same reason one request, the scout, goes first when it is not known whether requests are let in: at the start and after a pause.
+// same reason one request, the scout, goes first when it is not known whether requests are let in: at the start, after a
+// pause, and when as many were let in as between the last two pauses. From there on each scout makes room for twice as many.
 type gate struct {
-	mu    sync.Mutex
-	until time.Time     // the pause's end
-	open  bool          // since then an answer other than a 429 has come
-	scout chan struct{} // closed when the scout is back; nil: none is out
+	mu      sync.Mutex
+	until   time.Time     // the pause's end
+	scout   chan struct{} // closed when the scout is back; nil: none is out
+	room    int           // requests that may be made until a scout must go
+	step    int           // what the next scout makes room for; 0: the next is the first since the start or a pause
+	count   int           // requests let in since then
+	learned int           // requests let in between the last two pauses; 0: not known
 }
 
 // enter returns when a request may be made, at once with a [RefusedError] if the pause would take too long, or when ctx ends.
@@ -53,7 +59,8 @@ func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), 
 		g.mu.Lock()
 		left, out := time.Until(g.until), g.scout
 		switch {
-		case left <= 0 && g.open:
+		case left <= 0 && g.room > 0:
+			g.room--
 			g.mu.Unlock()
 			return nil, nil
 		case left <= 0 && out == nil:
@@ -98,18 +105,30 @@ func (g *gate) paused() bool {
 	return time.Until(g.until) > 0
 }
 
-// admitted is told of every attempt that was not answered 429. During a pause that says nothing of what comes after.
-func (g *gate) admitted() {
+// admitted is told of every attempt that was not answered 429.
+func (g *gate) admitted(scout bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open = g.open || time.Until(g.until) <= 0
+	switch {
+	case time.Until(g.until) > 0: // it was let in before the pause
+		g.learned++
+		return
+	case scout && g.step == 0:
+		g.room, g.step = cmp.Or(g.learned, math.MaxInt)-1, 1
+	case scout:
+		g.room, g.step = g.step, 2*g.step
+	}
+	g.count++
 }
 
 // pause closes the gate.
 func (g *gate) pause(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.open = false
+	if g.count > 0 {
+		g.learned, g.count = g.count, 0
+	}
+	g.room, g.step = 0, 0
 	if until := time.Now().Add(d); until.After(g.until) {
 		g.until = until
 	}
