@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/clicknps/go-sdk/internal/engine"
+	"github.com/clicknps/go-sdk/internal/ratelimit"
 )
 
 // Version is this SDK's version, as it stands in the User-Agent header.
@@ -19,7 +20,8 @@ type Client struct {
 	Links     *LinksService
 	NPS       *NPSService // SalesOS
 
-	live bool
+	live    bool
+	limiter *ratelimit.Limiter // of the plan; nil: none
 }
 
 // New returns a client. Credentials come from options, else from the environment: CLICKNPS_API_KEY for ClickNPS;
@@ -31,7 +33,8 @@ func New(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	clickNPS, err := c.clickNPS()
+	limiter := c.planLimiter()
+	clickNPS, err := c.clickNPS(limiter)
 	if err != nil {
 		return nil, err
 	}
@@ -46,13 +49,14 @@ func New(opts ...Option) (*Client, error) {
 		Links:     &LinksService{clickNPS},
 		NPS:       &NPSService{salesOS},
 		live:      strings.HasPrefix(c.apiKey, "sk_live_"),
+		limiter:   limiter,
 	}, nil
 }
 
 // Live reports whether the ClickNPS key is a production key: one that begins with sk_live_.
 func (c *Client) Live() bool { return c.live }
 
-func (c *config) clickNPS() (*service, error) {
+func (c *config) clickNPS(plan *ratelimit.Limiter) (*service, error) {
 	base, err := parseBaseURL("WithBaseURL", c.baseURL, c.plainHTTP)
 	if err != nil {
 		return nil, err
@@ -62,7 +66,14 @@ func (c *config) clickNPS() (*service, error) {
 		cred = static("Authorization", "Bearer ", c.apiKey)
 	}
 	s := &service{name: "clicknps", base: base, credential: cred, keyed: true, userAgent: []string{c.userAgent}}
-	s.engine = c.engine(s, c.limiter())
+	switch {
+	case c.rateLimiter != nil:
+		s.engine = c.engine(s, paced{c.rateLimiter})
+	case plan != nil:
+		s.engine = c.engine(s, paced{plan})
+	default:
+		s.engine = c.engine(s, nil)
+	}
 	return s, nil
 }
 

@@ -27,7 +27,7 @@ func (s *NPSService) Export(ctx context.Context, id string, format ExportFormat,
 	case w == nil:
 		o.fail(invalid("w", "w must not be nil"))
 	}
-	c := call{method: http.MethodGet, path: npsPath(id, "responses", "export"), query: exportQuery{format}, stream: true}
+	c := call{method: http.MethodGet, path: npsPath(id, "responses", "export"), query: exportQuery{format}, stream: true, bulk: true}
 	res, err := s.api.do(ctx, c, o)
 	if err != nil {
 		return 0, err

@@ -21,7 +21,7 @@ import (
 func (s *NPSService) AllResponses(ctx context.Context, id string, opts ...RequestOption) iter.Seq2[*NPSResponse, error] {
 	return func(yield func(*NPSResponse, error) bool) {
 		o := newRequestOptions(opts)
-		c := call{method: http.MethodGet, path: npsPath(id, "responses"), stream: true}
+		c := call{method: http.MethodGet, path: npsPath(id, "responses"), stream: true, bulk: true}
 		res, err := s.api.do(ctx, c, o)
 		if err != nil {
 			yield(nil, err)

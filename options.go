@@ -25,6 +25,7 @@ type config struct {
 	middleware                      []func(http.RoundTripper) http.RoundTripper
 	policy                          engine.Policy
 	plan                            *Plan
+	reserve                         int
 	rateLimiter, salesOSRateLimiter RateLimiter
 	logger                          *slog.Logger
 	userAgent                       string
@@ -49,6 +50,9 @@ func newConfig(opts []Option) (*config, error) {
 	}
 	if c.plan != nil && c.rateLimiter != nil {
 		return nil, invalidOption("WithPlan", "WithRateLimiter takes its place: give one of the two")
+	}
+	if c.reserve > 0 && (c.plan == nil || c.reserve >= c.plan.PerHour) {
+		return nil, invalidOption("WithReserve", "it needs WithPlan, and must be below the plan's PerHour")
 	}
 	if c.httpClient == nil {
 		c.httpClient = newHTTPClient()

@@ -44,6 +44,48 @@ func WithPlan(p Plan) Option {
 	}
 }
 
+// WithReserve keeps the last requests of the plan's hour for interactive calls: walks by All and exports leave them alone.
+// It needs [WithPlan]; requests must be below the plan's PerHour.
+func WithReserve(requests int) Option {
+	return func(c *config) error {
+		if requests < 0 {
+			return invalidOption("WithReserve", "the number of requests must not be negative")
+		}
+		c.reserve = requests
+		return nil
+	}
+}
+
+// Quota is what is left of one of a plan's limits.
+type Quota struct {
+	Window time.Duration // a minute or an hour
+	Limit  int           // requests in any Window
+	Left   int           // requests that could be made now
+}
+
+// Quotas returns what is left of the plan that [WithPlan] gave, as far as this client has used it. It is empty without
+// a plan, or with one that is unlimited. It is safe for concurrent use.
+func (c *Client) Quotas() []Quota {
+	if c.limiter == nil {
+		return nil
+	}
+	var quotas []Quota
+	for _, budget := range c.limiter.Remaining() {
+		quotas = append(quotas, Quota{Window: budget.Window, Limit: budget.Limit, Left: budget.Left})
+	}
+	return quotas
+}
+
+// EstimateWait returns how long it takes until as many more ClickNPS requests of a walk or an export can have been sent, behind all that
+// wait already: so that a program can say "412 requests, 37 minutes" before it begins. It assumes that answers are
+// prompt, and that nobody else uses the plan. It is 0 without a plan. It is safe for concurrent use.
+func (c *Client) EstimateWait(requests int) time.Duration {
+	if c.limiter == nil || requests <= 0 {
+		return 0
+	}
+	return c.limiter.Estimate(ratelimit.Bulk, requests)
+}
+
 // WithRateLimiter paces ClickNPS calls with l, for example one quota for a whole fleet.
 func WithRateLimiter(l RateLimiter) Option {
 	return func(c *config) error {
@@ -66,17 +108,15 @@ func WithSalesOSRateLimiter(l RateLimiter) Option {
 	}
 }
 
-func (c *config) limiter() engine.Limiter {
-	switch {
-	case c.rateLimiter != nil:
-		return paced{c.rateLimiter}
-	case c.plan != nil:
-		return paced{ratelimit.New(
-			ratelimit.Rule{Limit: c.plan.PerMinute, Window: time.Minute},
-			ratelimit.Rule{Limit: c.plan.PerHour, Window: time.Hour},
-		)}
+// planLimiter is nil without a plan.
+func (c *config) planLimiter() *ratelimit.Limiter {
+	if c.plan == nil {
+		return nil
 	}
-	return nil
+	return ratelimit.New(
+		ratelimit.Rule{Limit: c.plan.PerMinute, Window: time.Minute},
+		ratelimit.Rule{Limit: c.plan.PerHour, Window: time.Hour, Reserve: c.reserve},
+	)
 }
 
 func (c *config) salesOSLimiter() engine.Limiter {

@@ -34,6 +34,7 @@ type call struct {
 	query  any      // a struct for go-querystring, or url.Values; nil: none
 	body   any      // a pointer to params; nil: none
 	stream bool
+	bulk   bool // one of many: interactive calls go first
 }
 
 // params is a request's body.
@@ -44,6 +45,9 @@ func (s *service) do(ctx context.Context, c call, o *requestOptions) (*engine.Re
 	req, err := s.request(ctx, c, o)
 	if err != nil {
 		return nil, o.report(nil, s.failure(c, o, nil, err))
+	}
+	if c.bulk {
+		ctx = ratelimit.WithLane(ctx, ratelimit.Bulk)
 	}
 	res, err := s.engine.Do(ctx, req)
 	deletedBefore := c.method == http.MethodDelete && res.StatusCode == http.StatusNotFound && res.Arrived

@@ -51,7 +51,7 @@ type walk[T any, P resource[T]] struct {
 
 func newWalk[T any, P resource[T]](ctx context.Context, s *service, path string, query url.Values, o *requestOptions) *walk[T, P] {
 	w := &walk[T, P]{
-		ctx: ctx, service: s, call: call{method: http.MethodGet, path: []string{path}},
+		ctx: ctx, service: s, call: call{method: http.MethodGet, path: []string{path}, bulk: true},
 		query: query, options: o, limit: defaultWalkLimit, seen: idset.New(),
 	}
 	w.start, _ = strconv.Atoi(query.Get("offset"))

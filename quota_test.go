@@ -1,0 +1,108 @@
+package clicknps_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/clicknpstest"
+)
+
+func TestQuotasAreKnownBeforeOneStarts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		client := srv.Client(clicknps.WithPlan(clicknps.PlanFree))
+		require.Equal(t, []clicknps.Quota{{Window: time.Minute, Limit: 60, Left: 60}, {Window: time.Hour, Limit: 1000, Left: 1000}}, client.Quotas())
+		require.Zero(t, client.EstimateWait(60))
+		require.Zero(t, client.EstimateWait(-1))
+		for range 10 {
+			_, err := client.Surveys.List(t.Context(), nil)
+			require.NoError(t, err)
+		}
+		require.Equal(t, 50, client.Quotas()[0].Left)
+		require.Equal(t, 990, client.Quotas()[1].Left)
+
+		// What is estimated is what it takes.
+		estimate := client.EstimateWait(412)
+		start := time.Now()
+		for range 412 {
+			_, err := client.Surveys.List(t.Context(), nil)
+			require.NoError(t, err)
+		}
+		require.InDelta(t, estimate, time.Since(start), float64(time.Second))
+		require.Greater(t, estimate, 6*time.Minute)
+
+		free := srv.Client()
+		require.Empty(t, free.Quotas())
+		require.Zero(t, free.EstimateWait(1000))
+	})
+}
+
+func TestInteractiveCallsGoBeforeWalks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t, clicknpstest.WithMaxLimit(10))
+		for range 100 {
+			srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})
+		}
+		client := srv.Client(clicknps.WithPlan(clicknps.Plan{PerMinute: 3}))
+		var group sync.WaitGroup
+		group.Go(func() {
+			params := &clicknps.SurveyListParams{ListOptions: clicknps.ListOptions{Limit: 10}}
+			_, err := clicknps.Collect(client.Surveys.All(t.Context(), params), 1000)
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-time.After(time.Second) // three pages are there, the walk waits for room
+		group.Go(func() {
+			if _, err := client.Webhooks.List(t.Context(), nil); err != nil {
+				t.Error(err)
+			}
+		})
+		group.Wait()
+		require.Equal(t, "/v1/webhooks", srv.Requests()[3].Path)
+	})
+}
+
+func TestAReserveIsKeptForInteractiveCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		for range 100 {
+			srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})
+		}
+		client := srv.Client(clicknps.WithPlan(clicknps.Plan{PerHour: 10}), clicknps.WithReserve(3))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		params := &clicknps.SurveyListParams{ListOptions: clicknps.ListOptions{Limit: 10}}
+		_, err := clicknps.Collect(client.Surveys.All(ctx, params), 1000)
+		require.ErrorIs(t, err, clicknps.ErrRateLimited)
+		require.Equal(t, 3, client.Quotas()[0].Left)
+		for range 3 {
+			_, err := client.Surveys.List(ctx, nil)
+			require.NoError(t, err)
+		}
+		_, err = client.Surveys.List(ctx, nil)
+		require.ErrorIs(t, err, clicknps.ErrRateLimited)
+	})
+}
+
+func TestAReserveThatCannotBeRight(t *testing.T) {
+	t.Parallel()
+	for _, opts := range [][]clicknps.Option{
+		{clicknps.WithReserve(1)},
+		{clicknps.WithReserve(-1), clicknps.WithPlan(clicknps.PlanFree)},
+		{clicknps.WithReserve(1000), clicknps.WithPlan(clicknps.PlanFree)},
+		{clicknps.WithReserve(1), clicknps.WithPlan(clicknps.PlanEnterprise)},
+	} {
+		_, err := clicknps.New(opts...)
+		require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+	}
+}
