@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 const Version = "0.1.0"
 
 // Client calls the two services. Make one with [New] and share it: it is safe for concurrent use, and what it learns
-// of a service's limits serves all goroutines.
+// of a service's limits serves all goroutines. When it does not know yet whether a service lets requests in, at the start and
+// after a 429, one call goes first, and others wait for its answer: at most 200 ms at the start, a second after a 429.
 type Client struct {
 	Surveys   *SurveysService
 	Responses *ResponsesService
@@ -68,13 +70,11 @@ func (c *config) clickNPS(plan *ratelimit.Limiter) (*service, error) {
 	s := &service{name: "clicknps", base: base, credential: cred, keyed: true, userAgent: []string{c.userAgent}}
 	switch {
 	case c.rateLimiter != nil:
-		s.engine = c.engine(s, paced{c.rateLimiter})
+		return c.connect(s, paced{c.rateLimiter})
 	case plan != nil:
-		s.engine = c.engine(s, paced{plan})
-	default:
-		s.engine = c.engine(s, nil)
+		return c.connect(s, paced{plan})
 	}
-	return s, nil
+	return c.connect(s, nil)
 }
 
 func (c *config) salesOS() (*service, error) {
@@ -83,12 +83,13 @@ func (c *config) salesOS() (*service, error) {
 		return nil, err
 	}
 	s := &service{name: "salesos", base: base, credential: c.salesOSCredential, userAgent: []string{c.userAgent}}
-	s.engine = c.engine(s, c.salesOSLimiter())
-	return s, nil
+	return c.connect(s, c.salesOSLimiter())
 }
 
-func (c *config) engine(s *service, limiter engine.Limiter) *engine.Engine {
-	return engine.New(engine.Config{
+// connect gives s its engine.
+func (c *config) connect(s *service, limiter engine.Limiter) (*service, error) {
+	var err error
+	s.engine, err = engine.New(engine.Config{
 		Service:    s.name,
 		HTTPClient: c.httpClient,
 		Middleware: c.middleware,
@@ -97,6 +98,10 @@ func (c *config) engine(s *service, limiter engine.Limiter) *engine.Engine {
 		Limiter:    limiter,
 		Logger:     c.logger,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("clicknps: %w: %w", ErrInvalidParams, err)
+	}
+	return s, nil
 }
 
 // newHTTPClient is net/http's default client with more warm connections a host: all calls go to two.

@@ -80,7 +80,7 @@ func isPrintable(s string) bool {
 	return true
 }
 
-// Token is a SalesOS JWT. Printed with fmt or logged with slog, it shows its Expiry only.
+// Token is a SalesOS JWT. Printed with fmt, logged with slog or encoded as JSON, it shows its Expiry only.
 type Token struct {
 	Value  string
 	Expiry time.Time // zero: read from the JWT's exp claim; without one, the token is used until a 401
@@ -92,6 +92,11 @@ func (t Token) String() string { return fmt.Sprintf("{%s %v}", redacted, t.Expir
 // GoString implements [fmt.GoStringer].
 func (t Token) GoString() string {
 	return fmt.Sprintf("clicknps.Token{Value:%q, Expiry:%#v}", redacted, t.Expiry)
+}
+
+// MarshalJSON encodes the token without its value.
+func (t Token) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{"Value": redacted, "Expiry": t.Expiry})
 }
 
 // LogValue implements [slog.LogValuer].
@@ -173,8 +178,12 @@ func (t *tokens) token(ctx context.Context) (Token, error) {
 func (t *tokens) run(ctx context.Context, f *tokenFetch) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	token, err := askSource(ctx, t.source)
+	token, err := Token{}, errors.New("the token source did not return") // it may end its goroutine
+	defer func() { t.arrived(f, token, err) }()
+	token, err = askSource(ctx, t.source)
+}
 
+func (t *tokens) arrived(f *tokenFetch, token Token, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer close(f.done)

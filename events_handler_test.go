@@ -275,7 +275,7 @@ func TestHandlerAnswers500WhenTheDeduperFails(t *testing.T) {
 	require.Len(t, told, 1)
 	assert.ErrorIs(t, told[0], down)
 
-	assert.Len(t, store.released, 1, "the claim may have been made all the same")
+	assert.Empty(t, store.released, "the claim may be somebody else's")
 
 	store.claimErr, store.releaseErr = nil, down
 	assertAnswer(t, deliver(t, handler, body), 500, "not_handled")

@@ -34,13 +34,16 @@ func (v *WebhookVerifier) handleOnce(ctx context.Context, e *Event, fn func(cont
 		}
 	}
 	defer v.end(e.Key, h)
+	claimed := false
 	defer func() {
-		if h.err != nil { // also when the claim failed: it may have been made all the same
+		if claimed && h.err != nil {
 			v.release(ctx, e)
+		}
+		if h.err != nil {
 			v.onError(ctx, e, h.err)
 		}
 	}()
-	claimed, err := v.claim(ctx, e)
+	claimed, err = v.claim(ctx, e)
 	switch {
 	case err != nil:
 		h.err = fmt.Errorf("clicknps: webhook: claiming an event: %w", err)

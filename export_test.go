@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strconv"
 	"strings"
@@ -54,9 +55,11 @@ func TestExportStreams(t *testing.T) {
 
 func TestExportOfNothing(t *testing.T) {
 	t.Parallel()
-	n, err := answering(t, 200, "", "Content-Type", "text/csv").NPS.Export(t.Context(), "s", clicknps.ExportCSV, io.Discard)
-	require.NoError(t, err)
-	assert.Zero(t, n)
+	for _, status := range []int{200, 204} {
+		n, err := answering(t, status, "", "Content-Type", "text/csv").NPS.Export(t.Context(), "s", clicknps.ExportCSV, io.Discard)
+		require.ErrorContains(t, err, "empty")
+		assert.Zero(t, n)
+	}
 }
 
 func TestExportThatBreaksOff(t *testing.T) {
@@ -251,4 +254,49 @@ func TestCancelledExport(t *testing.T) {
 		assert.EqualValues(t, 1, n)
 		assert.Equal(t, 5*time.Second, time.Since(start))
 	})
+}
+
+// Until the first byte has come, an export is repeated as any other GET.
+func TestExportCutOffBeforeItsFirstByteIsRepeated(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if requests++; requests == 1 {
+			w.Header().Set("Content-Length", "10")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		io.WriteString(w, "id,score\n")
+	}))
+	t.Cleanup(srv.Close)
+	client, err := clicknps.New(clicknps.WithSalesOSBaseURL(srv.URL), clicknps.WithSalesOSToken(testToken),
+		clicknps.WithRetryPolicy(clicknps.RetryPolicy{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}))
+	require.NoError(t, err)
+	var meta clicknps.ResponseMeta
+	n, err := client.NPS.Export(t.Context(), "s", clicknps.ExportCSV, io.Discard, clicknps.WithResponse(&meta))
+	require.NoError(t, err)
+	require.EqualValues(t, 9, n)
+	require.Len(t, meta.Attempts, 2)
+	require.ErrorIs(t, meta.Attempts[0].Err, io.ErrUnexpectedEOF)
+}
+
+// A page of HTML is none of the service's answers, whether it says that it is HTML or not.
+func TestAPageOfHTMLWithoutAContentType(t *testing.T) {
+	t.Parallel()
+	client := answering(t, 200, "<html><body>log in</body></html>", "Content-Type", "")
+	_, err := client.NPS.Export(t.Context(), "s", clicknps.ExportCSV, io.Discard)
+	require.ErrorContains(t, err, "HTML")
+	require.ErrorContains(t, client.Surveys.Delete(t.Context(), "s"), "HTML")
+}
+
+func TestAnExportShorterThanItsLength(t *testing.T) {
+	t.Parallel()
+	client, err := clicknps.New(clicknps.WithSalesOSToken(testToken), clicknps.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("short")), ContentLength: 100}, nil
+		}),
+	}))
+	require.NoError(t, err)
+	_, err = client.NPS.Export(t.Context(), "s", clicknps.ExportCSV, io.Discard)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }

@@ -74,8 +74,8 @@ func TestTheFirstDoesNotHoldUpTheOthers(t *testing.T) {
 		"fails":    {func(*http.Request) (*http.Response, error) { return answer(403, ""), nil }, call, 20 * time.Millisecond, 10},
 		"is lost":  {func(*http.Request) (*http.Response, error) { return loses() }, call, 20 * time.Millisecond, 10},
 		"panics":   {func(*http.Request) (*http.Response, error) { panic("first") }, recovered(call), 20 * time.Millisecond, 1},
-		"hangs":    {hangsInProcess, call, time.Second, 10},
-		"sticks":   {sticks(200), call, time.Second, 10},
+		"hangs":    {hangsInProcess, call, 200 * time.Millisecond, 10},
+		"sticks":   {sticks(200), call, 200 * time.Millisecond, 10},
 		"is cancelled": {hangsInProcess, func(ctx context.Context, c *clicknps.Client) error {
 			ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 			defer cancel()

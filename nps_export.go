@@ -37,7 +37,13 @@ func (s *NPSService) Export(ctx context.Context, id string, format ExportFormat,
 		res.Body, _ = io.ReadAll(io.LimitReader(res.Stream, engine.MaxErrorBody))
 		return 0, s.api.undecodable(c, o, res, errors.New("it is a page of HTML, not an export"))
 	}
+	if len(res.Stream.Head()) == 0 {
+		return 0, s.api.undecodable(c, o, res, errors.New("the export is empty"))
+	}
 	n, err := copyWithProgress(w, res.Stream, o.progress)
+	if err == nil && res.Stream.Length >= 0 && n != res.Stream.Length {
+		err = io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return n, s.api.brokeOff(c, res, fmt.Errorf("the export broke off after %d bytes: %w", n, err))
 	}
@@ -78,5 +84,14 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 
 // isHTML reports whether an answer is a page for people, as a proxy or a login wall sends it.
 func isHTML(res *engine.Result) bool {
-	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Type"))), "text/html")
+	kind := res.Header.Get("Content-Type")
+	if kind == "" {
+		start := res.Body
+		if res.Stream != nil {
+			start = res.Stream.Head()
+		}
+		kind = http.DetectContentType(start)
+	}
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	return strings.HasPrefix(kind, "text/html") || strings.HasPrefix(kind, "application/xhtml+xml")
 }

@@ -130,7 +130,7 @@ func WithSalesOSAPIKey(key string) Option {
 }
 
 func (c *config) setSalesOSCredential(from, secret string, cred *credential) error {
-	if c.salesOSCredential != nil && c.salesOSCredentialFrom != from {
+	if c.salesOSCredential != nil {
 		return invalidOption(from, "SalesOS has a credential from "+c.salesOSCredentialFrom+" already: give one")
 	}
 	c.salesOSCredential, c.salesOSCredentialFrom = cred, from

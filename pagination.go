@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,6 +24,11 @@ type ListOptions struct {
 type Page[T any] struct {
 	Data       []T
 	Pagination Pagination
+}
+
+// LogValue implements [slog.LogValuer]: the items may bear what no log should.
+func (p Page[T]) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("items", len(p.Data)), slog.Any("pagination", p.Pagination))
 }
 
 // Pagination says where in its list a [Page] stands.
@@ -89,6 +95,7 @@ type wirePagination struct {
 // fetchedPage is a page, and what a walk must know beyond it.
 type fetchedPage[T any] struct {
 	Page[T]
+	more    bool // HasMore, or a guess
 	guessed bool // the server did not say whether there is more
 	follows bool // a leap has shown that nothing was skipped before it
 	fresh   int  // index of the first item that was not handed over
@@ -134,15 +141,15 @@ func decodePage[T any, P resource[T]](data []byte, expected int) (*fetchedPage[T
 		}
 		switch {
 		case w.HasMore != nil:
-			p.HasMore = *w.HasMore
+			p.HasMore, page.more = *w.HasMore, *w.HasMore
 			return page, nil
 		case w.Total != nil:
 			p.HasMore = w.Offset+len(wire.Data) < *w.Total
+			page.more = p.HasMore
 			return page, nil
 		}
 	}
-	page.guessed = true
-	p.HasMore = len(wire.Data) > 0
+	page.guessed, page.more = true, len(wire.Data) > 0
 	return page, nil
 }
 

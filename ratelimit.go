@@ -134,5 +134,8 @@ func (p paced) Acquire(ctx context.Context) (func(http.Header), error) {
 	if err != nil {
 		return nil, err
 	}
+	if release == nil {
+		return func(http.Header) {}, nil
+	}
 	return func(http.Header) { release() }, nil
 }

@@ -87,8 +87,9 @@ func (o *requestOptions) report(res *engine.Result, err *Error) error {
 	if o.meta != nil {
 		*o.meta = ResponseMeta{IdempotencyKey: o.key}
 		if res != nil {
-			o.meta.StatusCode, o.meta.Header, o.meta.RequestID = res.StatusCode, res.Header, res.Header.Get("X-Request-Id")
+			o.meta.StatusCode, o.meta.Header = res.StatusCode, res.Header
 			for _, a := range res.Attempts {
+				o.meta.RequestID = a.RequestID // the last one's stays
 				o.meta.Attempts = append(o.meta.Attempts, Attempt{a.StatusCode, a.Err, a.Waited, a.Took, a.RequestID})
 			}
 		}

@@ -45,7 +45,7 @@ func WithRetryPolicy(p RetryPolicy) Option {
 		override(&c.policy.AttemptTimeout, p.AttemptTimeout)
 		c.policy.MaxBackoff = max(c.policy.MaxBackoff, p.MinBackoff)
 		override(&c.policy.MaxBackoff, p.MaxBackoff)
-		c.policy.MinBackoff = min(c.policy.MinBackoff, c.policy.MaxBackoff)
+		c.policy.MinBackoff = min(c.policy.MinBackoff, c.policy.MaxBackoff/2)
 		override(&c.policy.MinBackoff, p.MinBackoff)
 		return nil
 	}

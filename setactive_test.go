@@ -1,16 +1,20 @@
 package clicknps_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/clicknpstest"
 )
 
 // toggled is a survey on a server where toggles go wrong.
@@ -216,5 +220,39 @@ func TestSetActiveOptions(t *testing.T) {
 	require.NoError(t, err)
 	for _, req := range w.sent() {
 		assert.Equal(t, "7", req.Header.Get("X-Tenant"), "in every request")
+	}
+}
+
+// A toggle that timed out may still take effect: it is looked at until it does, and never made again.
+func TestSetActiveWaitsForASlowToggle(t *testing.T) {
+	t.Parallel()
+	for name, slow := range map[string]time.Duration{"after a while": 3 * time.Second, "never": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := clicknpstest.Run(t)
+				survey := srv.AddNPSSurvey(clicknps.NPSSurvey{Name: "Quarterly"})
+				toggles := 0
+				client := srv.Client(clicknps.WithRetryPolicy(clicknps.RetryPolicy{AttemptTimeout: time.Second}),
+					clicknps.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
+						return roundTripper(func(r *http.Request) (*http.Response, error) {
+							if r.Method == http.MethodGet {
+								return next.RoundTrip(r)
+							}
+							toggles++
+							time.AfterFunc(slow, func() { _, _ = next.RoundTrip(r.WithContext(context.WithoutCancel(r.Context()))) })
+							<-r.Context().Done()
+							return nil, r.Context().Err()
+						})
+					}))
+				got, err := client.NPS.SetActive(t.Context(), survey.ID, true)
+				require.Equal(t, 1, toggles)
+				if slow == time.Hour {
+					require.ErrorIs(t, err, clicknps.ErrOutcomeUnknown)
+					return
+				}
+				require.NoError(t, err)
+				require.True(t, got.IsActive)
+			})
+		})
 	}
 }

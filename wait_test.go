@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -356,7 +357,7 @@ func TestExportMayTakeLong(t *testing.T) {
 	}{
 		"slow server":  {&slowly{29 * time.Second, 100}, io.Discard, nil},
 		"slow writer":  {&slowly{time.Second, 10}, &slowly{every: time.Hour}, nil},
-		"stuck server": {&slowly{31 * time.Second, 2}, io.Discard, context.DeadlineExceeded},
+		"stuck server": {io.MultiReader(strings.NewReader("id"), &slowly{31 * time.Second, 2}), io.Discard, context.DeadlineExceeded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

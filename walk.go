@@ -44,6 +44,7 @@ type walk[T any, P resource[T]] struct {
 	pages    int  // that had anything new
 	barren   int  // pages fetched since the last that had
 	restarts int  // times that nothing was known back to the list's start
+	total    int  // of the list at the last of them
 	adrift   bool // since the last of them, place was not seen
 	back     int  // how far the walk went back last; 0 since it found its place again
 	ahead    ahead[T]
@@ -84,7 +85,7 @@ func (w *walk[T, P]) run(yield func(*T, error) bool) {
 			yield(nil, err)
 			return
 		}
-		if !w.handOver(at, page, yield) || !page.Pagination.HasMore || (page.guessed && w.barren > 0) {
+		if !w.handOver(at, page, yield) || !page.more || (page.guessed && w.barren > 0) {
 			return
 		}
 		if n := len(page.Data); n > 1 {
@@ -111,7 +112,7 @@ func (w *walk[T, P]) locate(at int, page *fetchedPage[T]) (int, *fetchedPage[T],
 	for err == nil {
 		page.fresh = w.fresh(page)
 		switch {
-		case len(page.Data) == 0 && page.Pagination.HasMore:
+		case len(page.Data) == 0 && page.more:
 			at, page, err = w.leap(at, page)
 			if err == nil && page.follows {
 				return at, page, nil
@@ -119,7 +120,10 @@ func (w *walk[T, P]) locate(at int, page *fetchedPage[T]) (int, *fetchedPage[T],
 		case page.fresh > 0, at == w.start && w.done == 0 && w.resumed == nil:
 			return at, page, nil
 		case at == 0 && w.start == 0 && w.resumed == nil && w.restarts < maxRestarts:
-			w.restarts++
+			if total := page.Pagination.Total; total < w.total { // what was handed over is deleted: that comes to an end
+				w.restarts = 0
+			}
+			w.restarts, w.total = w.restarts+1, page.Pagination.Total
 			w.adrift = w.done > 0
 			return at, page, nil
 		case at == 0 && w.restarts == maxRestarts:
@@ -163,7 +167,7 @@ func (w *walk[T, P]) leap(at int, before *fetchedPage[T]) (int, *fetchedPage[T],
 	}
 	next := at + cmp.Or(len(before.Data), size)
 	page, err := w.page(next)
-	for err == nil && len(page.Data) == 0 && page.Pagination.HasMore {
+	for err == nil && len(page.Data) == 0 && page.more {
 		if next > page.Pagination.Total {
 			return 0, nil, w.changed("the server says that there is more, beyond the total of " + strconv.Itoa(page.Pagination.Total))
 		}

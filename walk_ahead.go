@@ -47,7 +47,7 @@ func (a *ahead[T]) take(offset int) *fetching[T] {
 // fill asks for the pages that follow page, which stands at offset, as far as the list's total reaches.
 func (a *ahead[T]) fill(ctx context.Context, offset int, page *fetchedPage[T]) {
 	stride := len(page.Data) - 1
-	if a.pages == 0 || stride < 1 || !page.Pagination.HasMore {
+	if a.pages == 0 || stride < 1 || !page.more {
 		return
 	}
 	if len(a.queue) > 0 && a.queue[0].offset != offset+stride {

@@ -104,7 +104,7 @@ func (w *walk[T, P]) lookForPlace(at int, page *fetchedPage[T]) {
 			return
 		}
 	}
-	if !page.Pagination.HasMore {
+	if !page.more {
 		w.adrift = false
 		for i := range page.fresh {
 			w.mark(&page.Data[i], at+i)
@@ -124,7 +124,7 @@ func (w *walk[T, P]) find() (int, *fetchedPage[T], error) {
 		p := page.Pagination
 		if at >= high {
 			high = at + len(page.Data)
-			more = p.HasMore && len(page.Data) > 0 && high <= p.Total
+			more = page.more && len(page.Data) > 0 && high <= p.Total
 		}
 		if p.Total > 0 {
 			low = min(low, p.Total)

@@ -159,3 +159,21 @@ func requireThroughout(t *testing.T, c *crowd, got []string) {
 	gone := func(id string) bool { return !c.throughout[id] }
 	require.Equal(t, slices.DeleteFunc(slices.Clone(c.order), gone), slices.DeleteFunc(slices.Clone(got), gone))
 }
+
+// A loop that deletes what it is given walks the whole list all the same.
+func TestAWalkThatDeletesWhatItIsGiven(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	srv := clicknpstest.Run(t, clicknpstest.WithMaxLimit(10))
+	for range n {
+		srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})
+	}
+	client, walked := srv.Client(), 0
+	for survey, err := range client.Surveys.All(t.Context(), nil) {
+		require.NoError(t, err)
+		require.NoError(t, client.Surveys.Delete(t.Context(), survey.ID))
+		walked++
+	}
+	require.Equal(t, n, walked)
+	require.Empty(t, srv.Surveys())
+}

@@ -26,7 +26,8 @@ const (
 )
 
 // Webhook is an endpoint of yours that ClickNPS sends events to.
-// Printed with fmt or logged with slog, it shows everything but its Secret.
+// Printed with fmt or logged with slog as a value of its own, it shows everything but its Secret. Encoded as JSON it is whole: what
+// stores it must keep the Secret.
 type Webhook struct {
 	ID        string      `json:"id"`
 	URL       string      `json:"url"`

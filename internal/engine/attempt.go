@@ -61,9 +61,11 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 	x.result.StatusCode, x.result.Header = resp.StatusCode, resp.Header
 	x.last().StatusCode, x.last().RequestID = resp.StatusCode, t.engine.credential.Cut(resp.Header.Get("X-Request-Id"))
 	if x.call.Stream && is2xx(resp.StatusCode) {
+		if x.result.Stream, err = newStream(resp, watch); err != nil {
+			x.last().Err = err
+			return nil, err
+		}
 		handedOver = true
-		watch.pause()
-		x.result.Stream = &Stream{body: resp.Body, watch: watch, Length: resp.ContentLength}
 	} else if err := x.read(resp, watch); err != nil {
 		x.last().Err = err
 		return nil, err
@@ -107,31 +109,6 @@ func bareStatus(resp *http.Response) *http.Response {
 }
 
 func is2xx(status int) bool { return status/100 == 2 }
-
-// Stream is the body of an answer that is not read yet. Each Read may take as long as an attempt; the time between two
-// is the reader's own.
-type Stream struct {
-	Length int64 // in bytes; -1: unknown
-	body   io.ReadCloser
-	watch  *watch
-}
-
-// Read implements [io.Reader].
-func (s *Stream) Read(p []byte) (int, error) {
-	s.watch.restart()
-	defer s.watch.pause()
-	n, err := s.body.Read(p)
-	if err != nil && err != io.EOF {
-		err = s.watch.explain(err)
-	}
-	return n, err
-}
-
-// Close implements [io.Closer].
-func (s *Stream) Close() error {
-	defer s.watch.stop()
-	return s.body.Close()
-}
 
 // watch ends an attempt that takes too long.
 type watch struct {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,11 +75,7 @@ func (e *Engine) decide(ctx context.Context, x *exchange) (again bool) {
 
 // obey answers a 429: every call to the service waits, and this one is repeated. It changed nothing, and costs no budget.
 func (e *Engine) obey(ctx context.Context, x *exchange, told bool) bool {
-	x.wait = x.result.RetryAfter
-	if x.wait == 0 {
-		told = false
-		x.wait = e.jitter(x)
-	}
+	x.wait = cmp.Or(x.result.RetryAfter, e.jitter(x))
 	e.gate.pause(x.wait)
 	if e.policy.MaxRetries < 0 || !x.count(told, e.policy.MaxRetries) {
 		return x.settle(nil)
@@ -110,10 +107,13 @@ func (e *Engine) repeat(ctx context.Context, x *exchange, cause error) bool {
 // begin begins the wait before a repeat, unless it would outlive the deadline or is longer than it may be.
 func (x *exchange) begin(ctx context.Context, longest time.Duration, cause error) bool {
 	refused := refusal(ctx, x.wait, longest)
-	switch {
-	case refused == nil:
+	if refused == nil {
 		return true
-	case cause != nil:
+	}
+	if x.result.RetryAfter == 0 { // nobody asked for the wait: it is our own
+		refused = fmt.Errorf("a repeat would outlive the deadline: %w", context.DeadlineExceeded)
+	}
+	if cause != nil {
 		refused = fmt.Errorf("%w; %w", cause, refused)
 	}
 	return x.settle(refused)
@@ -130,7 +130,7 @@ func (x *exchange) count(told bool, maxRetries int) bool {
 }
 
 func (e *Engine) jitter(x *exchange) time.Duration {
-	return backoff.Jitter(e.policy.MinBackoff, e.policy.MaxBackoff, x.retries)
+	return backoff.Jitter(e.policy.MinBackoff, e.policy.MaxBackoff, x.retries+x.told)
 }
 
 // logAttempt logs facts only: no query, no header, no body.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/clicknps/go-sdk/internal/backoff"
 )
 
 // Config is what an [Engine] is made of. Every field but Limiter and Middleware is required.
@@ -103,7 +105,7 @@ type Engine struct {
 const loopWait = time.Nanosecond
 
 // New returns an engine for c.
-func New(c Config) *Engine {
+func New(c Config) (*Engine, error) {
 	e := &Engine{
 		service: c.Service, policy: c.Policy, credential: c.Credential, limiter: c.Limiter, logger: c.Logger,
 		budget: budget{tokens: budgetSize},
@@ -117,7 +119,9 @@ func New(c Config) *Engine {
 		next = http.DefaultTransport
 	}
 	for i := len(c.Middleware) - 1; i >= 0; i-- {
-		next = c.Middleware[i](next)
+		if next = c.Middleware[i](next); next == nil {
+			return nil, errors.New("a middleware returned no RoundTripper")
+		}
 	}
 	e.loop = &retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: attempter{engine: e, next: next}, Jar: c.HTTPClient.Jar},
@@ -127,7 +131,7 @@ func New(c Config) *Engine {
 		PrepareRetry: e.admit,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	return e
+	return e, nil
 }
 
 // Do makes the call. The order of things, each of which happens once an attempt:
@@ -195,6 +199,11 @@ func (e *Engine) admit(req *http.Request) error {
 	}
 	x.sentHeader = req.Header
 	return nil
+}
+
+// Backoff waits as before the nth repeat of a call, from 0, or until ctx ends.
+func (e *Engine) Backoff(ctx context.Context, n int) error {
+	return sleep(ctx, backoff.Jitter(e.policy.MinBackoff, e.policy.MaxBackoff, n))
 }
 
 // exchange is the state of a call while it is made. Only the call's own goroutine touches it.

@@ -36,8 +36,11 @@ func refusal(ctx context.Context, wait, longest time.Duration) error {
 	return nil
 }
 
-// maxScouting is how long the others wait for a scout.
-const maxScouting = time.Second
+// How long the others wait for a scout at most.
+const (
+	scoutingAtStart  = 200 * time.Millisecond
+	scoutingAfter429 = time.Second
+)
 
 // gate holds back every call to a service after a 429, so that one request learns of the limit and not a hundred. For the
 // same reason one request, the scout, goes first when it is not known whether requests are let in: at the start, after a
@@ -70,7 +73,7 @@ func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), 
 		}
 		g.mu.Unlock()
 		if left <= 0 {
-			if waited, err := wait(ctx, scouting(ctx), out); waited || err != nil {
+			if waited, err := wait(ctx, g.scouting(ctx), out); waited || err != nil {
 				return nil, err
 			}
 			continue
@@ -85,11 +88,17 @@ func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), 
 }
 
 // scouting is how long to wait for a scout: half the time that there is must be left for the request.
-func scouting(ctx context.Context) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		return min(maxScouting, time.Until(deadline)/2)
+func (g *gate) scouting(ctx context.Context) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	longest := scoutingAfter429
+	if g.until.IsZero() {
+		longest = scoutingAtStart
 	}
-	return maxScouting
+	if deadline, ok := ctx.Deadline(); ok {
+		return min(longest, time.Until(deadline)/2)
+	}
+	return longest
 }
 
 func (g *gate) scouted() {
