@@ -82,7 +82,7 @@ func isPrintable(s string) bool {
 
 // Token is a SalesOS JWT. Printed with fmt, logged with slog or encoded as JSON, it shows its Expiry only.
 type Token struct {
-	Value  string
+	Value  string    // the JWT, without "Bearer"
 	Expiry time.Time // zero: read from the JWT's exp claim; without one, the token is used until a 401
 }
 

@@ -61,7 +61,8 @@ type Error struct {
 
 // FieldError is one field that is not valid.
 type FieldError struct {
-	Field, Message string
+	Field   string // its name on the wire
+	Message string // what is wrong with it
 }
 
 // Error says what was called, what came of it and why.

@@ -25,13 +25,15 @@ type LinkMintParams struct {
 // MintedLinks are the eleven links that one customer can answer one survey with.
 type MintedLinks struct {
 	Links     [11]string // Links[score] is the link that answers with this score
-	ExpiresAt time.Time
-	Response  *int // the score, once the customer has answered; nil before
+	ExpiresAt time.Time  // when the links cease to work
+	Response  *int       // the score, once the customer has answered; nil before
 
 	origin
 }
 
 // Mint returns the eleven links for one customer and survey. Minting again returns the same links.
+// It fails with [ErrInvalidParams] if an id or a bound of params is not right, [ErrValidation] or [ErrNotFound] if the server does not
+// know the survey, and [ErrOutcomeUnknown] if all answers were lost.
 //
 // POST /v1/links/mint
 func (s *LinksService) Mint(ctx context.Context, params *LinkMintParams, opts ...RequestOption) (*MintedLinks, error) {

@@ -120,7 +120,8 @@ func (s *NPSService) List(ctx context.Context, opts ...RequestOption) ([]NPSSurv
 	return surveys.items, nil
 }
 
-// Create creates a survey.
+// Create creates a survey. It fails with [ErrInvalidParams] if it has no name, [ErrValidation] if the server does not take a field,
+// and [ErrOutcomeUnknown] if the answer was lost: it is not repeated then.
 //
 // POST /v1/nps-surveys
 func (s *NPSService) Create(ctx context.Context, params *NPSSurveyCreateParams, opts ...RequestOption) (*NPSSurvey, error) {
@@ -134,14 +135,16 @@ func (s *NPSService) Get(ctx context.Context, id string, opts ...RequestOption) 
 	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodGet, path: npsPath(id)}, opts)
 }
 
-// Update changes the fields that params sets, and returns the survey as it is then.
+// Update changes the fields that params sets, and returns the survey as it is then. It fails with [ErrInvalidParams] if params set
+// nothing, [ErrNotFound] if there is no such survey, and [ErrValidation] if the server does not take a field.
 //
 // PATCH /v1/nps-surveys/{id}
 func (s *NPSService) Update(ctx context.Context, id string, params *NPSSurveyUpdateParams, opts ...RequestOption) (*NPSSurvey, error) {
 	return fetch[NPSSurvey](ctx, s.api, call{method: http.MethodPatch, path: npsPath(id), body: params}, opts)
 }
 
-// Replace replaces the whole survey, and returns it.
+// Replace replaces the whole survey, and returns it. It fails with [ErrInvalidParams] if it has no name, [ErrNotFound] if there is
+// no such survey, and [ErrValidation] if the server does not take a field.
 //
 // PUT /v1/nps-surveys/{id}
 func (s *NPSService) Replace(ctx context.Context, id string, params *NPSSurveyReplaceParams, opts ...RequestOption) (*NPSSurvey, error) {
@@ -156,7 +159,8 @@ func (s *NPSService) Delete(ctx context.Context, id string, opts ...RequestOptio
 }
 
 // Toggle turns an active survey inactive and the other way round, and returns it. Made twice it undoes itself, so
-// it is not repeated once it may have arrived: [SetActive] is the safe way.
+// it is not repeated once it may have arrived, and fails with [ErrOutcomeUnknown] then: [SetActive] is the safe way. It fails with
+// [ErrNotFound] if there is no such survey.
 //
 // POST /v1/nps-surveys/{id}/toggle
 //
@@ -186,9 +190,12 @@ func (s *NPSService) Stats(ctx context.Context, opts ...RequestOption) (*NPSStat
 	return fetch[NPSStats](ctx, s.api, call{method: http.MethodGet, path: npsPath("stats")}, opts)
 }
 
-// Responses returns a survey's responses with their NPS breakdown.
+// Responses returns a survey's responses with their NPS breakdown, up to 32 MiB of JSON; [AllResponses] streams any number. It fails
+// with [ErrNotFound] if there is no such survey.
 //
 // GET /v1/nps-surveys/{id}/responses
+//
+// [AllResponses]: NPSService.AllResponses
 func (s *NPSService) Responses(ctx context.Context, id string, opts ...RequestOption) (*NPSResponses, error) {
 	list, err := fetch[npsResponseList](ctx, s.api, call{method: http.MethodGet, path: npsPath(id, "responses")}, opts)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 
 // Export streams a survey's responses to w, however many there are, and returns the number of bytes written. An export
 // that breaks off is an error, and what was written until then is not to be trusted to be all. Until the first byte is
-// written, the call is repeated as any other; from then on it is not. [WithProgress] counts bytes.
+// written, the call is repeated as any other; from then on it is not. [WithProgress] counts bytes. It fails with [ErrInvalidParams] if
+// format is empty or w is nil, [ErrNotFound] if there is no such survey, and [ErrValidation] if the server does not know the format.
 //
 // [RetryPolicy].AttemptTimeout bounds the time to the answer and that of each read, not the whole; how long w takes is
 // up to w.

@@ -22,8 +22,8 @@ type ListOptions struct {
 
 // Page is one page of a list.
 type Page[T any] struct {
-	Data       []T
-	Pagination Pagination
+	Data       []T        // in the server's order
+	Pagination Pagination // zero if the server sent none
 }
 
 // LogValue implements [slog.LogValuer]: the items may bear what no log should.
@@ -33,10 +33,10 @@ func (p Page[T]) LogValue() slog.Value {
 
 // Pagination says where in its list a [Page] stands.
 type Pagination struct {
-	Total   int  `json:"total"`
-	Limit   int  `json:"limit"`
-	Offset  int  `json:"offset"`
-	HasMore bool `json:"has_more"`
+	Total   int  `json:"total"`    // items in the list
+	Limit   int  `json:"limit"`    // items a page
+	Offset  int  `json:"offset"`   // items before this page
+	HasMore bool `json:"has_more"` // items follow this page
 }
 
 func (o ListOptions) validate() error {

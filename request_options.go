@@ -56,9 +56,9 @@ func (o *requestOptions) fail(err error) {
 
 // ResponseMeta is what HTTP says of a call.
 type ResponseMeta struct {
-	StatusCode     int // 0: there was no answer
-	Header         http.Header
-	RequestID      string // X-Request-Id
+	StatusCode     int         // 0: there was no answer
+	Header         http.Header // of the last answer
+	RequestID      string      // X-Request-Id
 	IdempotencyKey string
 	Attempts       []Attempt // all of them, in order
 }
@@ -68,7 +68,7 @@ type Attempt struct {
 	StatusCode int           // 0: there was no answer
 	Err        error         // why not, or why it was cut off
 	Waited     time.Duration // before it
-	Took       time.Duration
+	Took       time.Duration // from sending it to the end of its answer
 	RequestID  string
 }
 

@@ -56,7 +56,9 @@ func (s *ResponsesService) Get(ctx context.Context, id string, opts ...RequestOp
 	return fetch[Response](ctx, s.api, call{method: http.MethodGet, path: []string{"responses", id}}, opts)
 }
 
-// AddComment adds a comment to the response with this id, and returns the response as it is then.
+// AddComment adds a comment to the response with this id, and returns the response as it is then. It fails with
+// [ErrInvalidParams] if the comment is empty, [ErrNotFound] if there is no such response, [ErrConflict] if the idempotency key was used
+// for something else, and [ErrOutcomeUnknown] if all answers were lost.
 //
 // POST /v1/responses/{id}/comment
 func (s *ResponsesService) AddComment(ctx context.Context, id string, params *CommentParams, opts ...RequestOption) (*Response, error) {

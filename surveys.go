@@ -66,7 +66,8 @@ func (s *SurveysService) All(ctx context.Context, params *SurveyListParams, opts
 	return all[Survey](ctx, s.api, "surveys", valueOf(params), opts)
 }
 
-// Create creates a survey.
+// Create creates a survey. It fails with [ErrInvalidParams] if a field is missing, [ErrValidation] if the server does not take one,
+// [ErrConflict] if the idempotency key was used for something else, and [ErrOutcomeUnknown] if all answers were lost.
 //
 // POST /v1/surveys
 func (s *SurveysService) Create(ctx context.Context, params *SurveyCreateParams, opts ...RequestOption) (*Survey, error) {
@@ -80,7 +81,8 @@ func (s *SurveysService) Get(ctx context.Context, id string, opts ...RequestOpti
 	return fetch[Survey](ctx, s.api, call{method: http.MethodGet, path: []string{"surveys", id}}, opts)
 }
 
-// Update changes the fields that params sets, and returns the survey as it is then.
+// Update changes the fields that params sets, and returns the survey as it is then. It fails with [ErrInvalidParams] if params set
+// nothing, [ErrNotFound] if there is no such survey, and [ErrValidation] if the server does not take a field.
 //
 // PATCH /v1/surveys/{id}
 func (s *SurveysService) Update(ctx context.Context, id string, params *SurveyUpdateParams, opts ...RequestOption) (*Survey, error) {

@@ -64,7 +64,9 @@ func (s *WebhooksService) All(ctx context.Context, params *WebhookListParams, op
 	return all[Webhook](ctx, s.api, "webhooks", valueOf(params), opts)
 }
 
-// Create subscribes an endpoint to events.
+// Create subscribes an endpoint to events. It fails with [ErrInvalidParams] if the URL is not absolute or there is no event,
+// [ErrValidation] if the server does not take a field, [ErrConflict] if the idempotency key was used for something else, and
+// [ErrOutcomeUnknown] if all answers were lost.
 //
 // POST /v1/webhooks
 func (s *WebhooksService) Create(ctx context.Context, params *WebhookCreateParams, opts ...RequestOption) (*Webhook, error) {

@@ -81,7 +81,11 @@ func New(opts ...Option) *Server {
 func Run(t TB, opts ...Option) *Server {
 	t.Helper()
 	s := New(opts...)
-	s.fatalf = t.Fatalf
+	s.fatalf = func(format string, args ...any) {
+		t.Helper()
+		t.Fatalf(format, args...)
+		panic("clicknpstest: TB.Fatalf returned")
+	}
 	t.Cleanup(s.Close)
 	return s
 }
@@ -107,6 +111,9 @@ func (s *Server) Close() {
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		s.fatalf("clicknpstest: the fake is closed")
+	}
 	if s.listener == nil {
 		s.listener = s.listen()
 	}

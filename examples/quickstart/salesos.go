@@ -22,25 +22,22 @@ func (t *tour) salesOS(ctx context.Context) error {
 	if !t.write {
 		return t.salesOSMetrics(ctx)
 	}
-	survey, err := t.client.NPS.Create(ctx, &clicknps.NPSSurveyCreateParams{
+	t.npsSurvey, err = t.client.NPS.Create(ctx, &clicknps.NPSSurveyCreateParams{
 		Name: "Quickstart", Question: "How likely are you to recommend us?", Type: clicknps.NPSTransactional,
 	})
 	if err != nil {
 		return err
 	}
-	t.say("SalesOS", "survey %s created, %s", survey.ID, survey.Type)
+	t.say("SalesOS", "survey %s created, %s", t.npsSurvey.ID, t.npsSurvey.Type)
 	for _, step := range []func(context.Context, string) error{t.salesOSUpdate, t.salesOSToggle, t.salesOSAnswers} {
-		if err := step(ctx, survey.ID); err != nil {
+		if err := step(ctx, t.npsSurvey.ID); err != nil {
 			return err
 		}
 	}
 	if err := t.salesOSMetrics(ctx); err != nil {
 		return err
 	}
-	if err := t.salesOSExport(ctx, survey.ID); err != nil {
-		return err
-	}
-	return t.client.NPS.Delete(ctx, survey.ID)
+	return t.salesOSExport(ctx, t.npsSurvey.ID)
 }
 
 func (t *tour) salesOSUpdate(ctx context.Context, id string) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,6 +24,9 @@ type tour struct {
 
 	survey  *clicknps.Survey
 	webhook *clicknps.Webhook
+
+	npsSurvey *clicknps.NPSSurvey
+
 	tally   clicknps.Tally
 	ratings []int // what the fake's customers answer
 }
@@ -32,17 +36,14 @@ func (t *tour) say(step, format string, args ...any) {
 	fmt.Fprintf(t.out, "%s %-11s %s\n", t.paint(green, "✓"), step, fmt.Sprintf(format, args...))
 }
 
-func (t *tour) run(ctx context.Context) error {
+func (t *tour) run(ctx context.Context) (err error) {
 	t.greet()
+	defer func() { err = errors.Join(err, t.tidyUp(ctx)) }()
 	steps := []func(context.Context) error{t.listSurveys, t.walkResponses}
 	if t.write {
 		steps = []func(context.Context) error{t.createSurvey, t.mintLinks, t.answer, t.walkResponses, t.comment, t.registerWebhook}
 	}
-	steps = append(steps, t.showScore, t.salesOS)
-	if t.write {
-		steps = append(steps, t.tidyUp)
-	}
-	for _, step := range steps {
+	for _, step := range append(steps, t.showScore, t.salesOS) {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -191,13 +192,23 @@ func (t *tour) registerWebhook(ctx context.Context) error {
 	return nil
 }
 
+// tidyUp deletes what was created, however the tour has ended.
 func (t *tour) tidyUp(ctx context.Context) error {
-	if err := t.client.Webhooks.Delete(ctx, t.webhook.ID); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	var errs []error
+	if t.webhook != nil {
+		errs = append(errs, t.client.Webhooks.Delete(ctx, t.webhook.ID))
 	}
-	if err := t.client.Surveys.Delete(ctx, t.survey.ID); err != nil {
-		return err
+	if t.survey != nil {
+		errs = append(errs, t.client.Surveys.Delete(ctx, t.survey.ID))
 	}
-	t.say("tidied up", "survey and webhook deleted")
-	return nil
+	if t.npsSurvey != nil {
+		errs = append(errs, t.client.NPS.Delete(ctx, t.npsSurvey.ID))
+	}
+	err := errors.Join(errs...)
+	if len(errs) > 0 && err == nil {
+		t.say("tidied up", "what was created is deleted")
+	}
+	return err
 }

@@ -1,0 +1,130 @@
+package clicknps_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/clicknpstest"
+)
+
+// A server that asks for no wait asks all the same: MaxRetries is for failures.
+func TestRetryAfterZeroDoesNotUseUpRetries(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		srv.Inject(clicknpstest.Fault{Times: 8, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"0"}}})
+		_, err := srv.Client().Surveys.List(t.Context(), nil)
+		require.NoError(t, err)
+	})
+}
+
+// RetryAfter is what somebody asked for, not the wait that the client would have chosen.
+func TestRetryAfterIsNotTheClientsOwnWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+			srv.Inject(clicknpstest.Fault{Times: 1, Status: status})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			_, err := srv.Client().Surveys.List(ctx, nil)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Zero(t, asError(t, err).RetryAfter)
+		}
+	})
+}
+
+func TestAShortMaxBackoffLeavesJitter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		srv.Inject(clicknpstest.Fault{Status: http.StatusServiceUnavailable})
+		var meta clicknps.ResponseMeta
+		_, err := srv.Client(clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: 10, MaxBackoff: 300 * time.Millisecond})).
+			Surveys.List(t.Context(), nil, clicknps.WithResponse(&meta))
+		require.ErrorIs(t, err, clicknps.ErrServer)
+		waits := map[time.Duration]bool{}
+		for _, a := range meta.Attempts[1:] {
+			require.LessOrEqual(t, a.Waited, 300*time.Millisecond)
+			waits[a.Waited] = true
+		}
+		require.Greater(t, len(waits), 5)
+	})
+}
+
+func TestHasMoreIsNotInvented(t *testing.T) {
+	t.Parallel()
+	page, err := answering(t, 200, `{"data":[{"id":"a"}]}`).Surveys.List(t.Context(), nil)
+	require.NoError(t, err)
+	require.Zero(t, page.Pagination)
+}
+
+type limiterFunc func(context.Context) (func(), error)
+
+func (f limiterFunc) Acquire(ctx context.Context) (func(), error) { return f(ctx) }
+
+func TestHooksThatReturnNil(t *testing.T) {
+	t.Parallel()
+	srv := clicknpstest.Run(t)
+	client := srv.Client(clicknps.WithRateLimiter(limiterFunc(func(context.Context) (func(), error) { return nil, nil })))
+	_, err := client.Surveys.List(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = clicknps.New(clicknps.WithMiddleware(func(http.RoundTripper) http.RoundTripper { return nil }))
+	require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+}
+
+func TestATokenSourceThatDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t)
+		client := srv.Client(clicknps.WithSalesOSTokenSource(clicknps.TokenSourceFunc(func(context.Context) (clicknps.Token, error) {
+			runtime.Goexit()
+			return clicknps.Token{}, nil
+		})))
+		_, err := client.NPS.List(t.Context())
+		require.ErrorContains(t, err, "did not return")
+	})
+}
+
+// The caller's own SalesOS credential takes the place of the fake's.
+func TestClientOfTheFakeTakesTheCallersCredential(t *testing.T) {
+	t.Parallel()
+	srv, asked := clicknpstest.Run(t), 0
+	for _, credential := range []clicknps.Option{
+		clicknps.WithSalesOSAPIKey(srv.SalesOSAPIKey()), clicknps.WithSalesOSToken(srv.SalesOSToken()),
+		clicknps.WithSalesOSTokenSource(clicknps.TokenSourceFunc(func(context.Context) (clicknps.Token, error) {
+			asked++
+			return clicknps.Token{Value: srv.SalesOSToken()}, nil
+		})),
+	} {
+		_, err := srv.Client(credential).NPS.List(t.Context())
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, asked)
+	require.NotEmpty(t, srv.Requests()[0].Header["X-Api-Key"])
+	_, err := clicknps.New(clicknps.WithSalesOSToken("a"), clicknps.WithSalesOSToken("b"))
+	require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+}
+
+func TestTokensAndPagesInStructuredLogs(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	logger := slog.New(slog.NewJSONHandler(&log, nil))
+	token := clicknps.Token{Value: "eyJsecret", Expiry: time.Unix(0, 0)}
+	logger.Info("m", "token", token, "in a struct", struct{ T clicknps.Token }{token},
+		"page", clicknps.Page[clicknps.Webhook]{Data: []clicknps.Webhook{{Secret: "whsec_secret"}}})
+	require.NotContains(t, log.String(), "secret")
+	encoded, err := json.Marshal([]clicknps.Token{token})
+	require.NoError(t, err)
+	require.NotContains(t, string(encoded), "secret")
+}
