@@ -50,7 +50,7 @@ func (p *perSecond) RoundTrip(*http.Request) (*http.Response, error) {
 func TestALimitIsLearned(t *testing.T) {
 	t.Parallel()
 	const requests, ideal = 400, 7 * time.Second // eight windows, the first of which begins at once
-	for _, goroutines := range []int{4, 8} {
+	for _, goroutines := range []int{4, 8, 12} {
 		t.Run(fmt.Sprintf("%d goroutines", goroutines), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

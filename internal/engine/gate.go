@@ -50,7 +50,7 @@ type gate struct {
 	until   time.Time     // the pause's end
 	scout   chan struct{} // closed when the scout is back; nil: none is out
 	room    int           // requests that may be made until a scout must go
-	step    int           // what the next scout makes room for; 0: the next is the first since the start or a pause
+	step    int           // one more than the next scout makes room for; 0: the next is the first since the start or a pause
 	count   int           // requests let in since then
 	learned int           // requests let in between the last two pauses; 0: not known
 }
@@ -123,9 +123,10 @@ func (g *gate) admitted(scout bool) {
 		g.learned++
 		return
 	case scout && g.step == 0:
-		g.room, g.step = cmp.Or(g.learned, math.MaxInt)-1, 1
+		// Two less than learned: this scout has gone, and the next goes while the last of the others may be under way.
+		g.room, g.step = max(0, cmp.Or(g.learned, math.MaxInt)-2), 1
 	case scout:
-		g.room, g.step = g.step, 2*g.step
+		g.room, g.step = g.step-1, 2*g.step
 	}
 	g.count++
 }
