@@ -66,11 +66,16 @@ func checkPresent[T any, P resource[T]](v *T, data []byte) error {
 	case id != known || !reflect.ValueOf(v).Elem().IsZero():
 		return nil
 	}
+	return checkAnyField(reflect.TypeFor[T](), data)
+}
+
+// checkAnyField refuses an object without any of t's fields.
+func checkAnyField(t reflect.Type, data []byte) error {
 	var fields map[string]any
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	for f := range reflect.TypeFor[T]().Fields() {
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && fields[name] != nil {
 			return nil
