@@ -57,7 +57,7 @@ type Limiter interface {
 // Call is one request, and whether it may be made twice.
 type Call struct {
 	Method string
-	URL    *url.URL
+	URL    url.URL
 	Header func() http.Header // anew for every attempt: middleware, a Jar and the credential write into it
 	Body   []byte             // nil: none
 	Once   bool               // a request that may have arrived must not be sent again
@@ -137,14 +137,14 @@ func New(c Config) *Engine {
 //	check      decide by the repeat table whether to do it again
 //
 // err is nil if an answer arrived whole and was not refused a repeat for lack of time. The result is never nil.
-func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
+func (e *Engine) Do(ctx context.Context, call Call) (*Result, error) {
 	x := &exchange{call: call, idleSince: time.Now()}
 	x.result.Attempts = x.attempts[:0]
 	defer x.back()
 	defer x.free(nil)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
 	req := &retryablehttp.Request{Request: (&http.Request{
-		Method: call.Method, URL: call.URL, Host: call.URL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: call.Method, URL: &x.call.URL, Host: call.URL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)}
 	if call.Body != nil {
 		if err := req.SetBody(call.Body); err != nil {
@@ -188,7 +188,7 @@ func (e *Engine) admit(req *http.Request) error {
 		x.free(nil)
 		x.back()
 	}
-	u := *x.call.URL
+	u := x.call.URL
 	req.URL, req.Header = &u, x.call.Header() // what middleware does to one attempt, the next does not see
 	if err := e.credential.Authorize(ctx, req.Header); err != nil {
 		return err
@@ -199,7 +199,7 @@ func (e *Engine) admit(req *http.Request) error {
 
 // exchange is the state of a call while it is made. Only the call's own goroutine touches it.
 type exchange struct {
-	call       *Call
+	call       Call
 	result     Result
 	attempts   [1]Attempt // where most results' Attempts are
 	body       bytes.Buffer
