@@ -204,6 +204,7 @@ type exchange struct {
 	attempts   [1]Attempt // where most results' Attempts are
 	body       bytes.Buffer
 	limited    io.LimitedReader
+	bare       http.Response // the latest answer, as the loop sees it
 	sentHeader http.Header
 	done       func(http.Header) // gives the limiter's room back
 	scout      func()            // this attempt goes first, and others wait for it
