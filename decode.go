@@ -37,11 +37,18 @@ func fetch[T any, P resource[T]](ctx context.Context, s *service, c call, opts [
 	return v, nil
 }
 
+// decoded is a value together with what it was decoded from.
+type decoded[T any] struct {
+	value    T
+	document document
+}
+
 var bom = []byte("\xef\xbb\xbf")
 
 func decode[T any, P resource[T]](data []byte) (*T, error) {
 	data = bytes.TrimPrefix(data, bom)
-	v := new(T)
+	d := &decoded[T]{document: document{json: data}}
+	v := &d.value
 	if err := unmarshal(data, v); err != nil {
 		return nil, err
 	}
@@ -54,7 +61,7 @@ func decode[T any, P resource[T]](data []byte) (*T, error) {
 		}
 		return decode[T, P](envelope.Data)
 	}
-	P(v).setOrigin(&document{json: data}, -1)
+	P(v).setOrigin(&d.document, -1)
 	return v, nil
 }
 
@@ -66,11 +73,16 @@ func checkPresent[T any, P resource[T]](v *T, data []byte) error {
 	case id != known || !reflect.ValueOf(v).Elem().IsZero():
 		return nil
 	}
+	return checkAnyField(reflect.TypeFor[T](), data)
+}
+
+// checkAnyField refuses an object without any of t's fields.
+func checkAnyField(t reflect.Type, data []byte) error {
 	var fields map[string]any
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
 	}
-	for f := range reflect.TypeFor[T]().Fields() {
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && fields[name] != nil {
 			return nil

@@ -58,29 +58,29 @@ func (s *service) do(ctx context.Context, c call, o *requestOptions) (*engine.Re
 }
 
 // request checks a call and builds it. What it refuses was not sent.
-func (s *service) request(ctx context.Context, c call, o *requestOptions) (*engine.Call, error) {
+func (s *service) request(ctx context.Context, c call, o *requestOptions) (made engine.Call, err error) {
 	u, err := s.url(c)
 	switch {
 	case err != nil:
-		return nil, err
+		return made, err
 	case o.err != nil:
-		return nil, o.err
+		return made, o.err
 	case ctx == nil:
-		return nil, invalid("ctx", "the context must not be nil")
+		return made, invalid("ctx", "the context must not be nil")
 	case s.credential == nil:
-		return nil, ErrMissingCredentials
+		return made, ErrMissingCredentials
 	}
 	body, err := encodeBody(c.body, o.extra)
 	if err != nil {
-		return nil, err
+		return made, err
 	}
 	switch keyed := s.keyed && c.method == http.MethodPost; {
 	case keyed && o.key == "":
 		o.key = NewIdempotencyKey()
 	case !keyed && o.key != "":
-		return nil, invalid("Idempotency-Key", "only a POST to ClickNPS takes an idempotency key")
+		return made, invalid("Idempotency-Key", "only a POST to ClickNPS takes an idempotency key")
 	}
-	return &engine.Call{
+	return engine.Call{
 		Method: c.method, URL: u, Body: body, Stream: c.stream,
 		Header: func() http.Header { return s.header(c, o) },
 		Once:   c.method == http.MethodPost && !s.keyed,
@@ -88,12 +88,12 @@ func (s *service) request(ctx context.Context, c call, o *requestOptions) (*engi
 }
 
 // url escapes every path element: the only place where one is.
-func (s *service) url(c call) (*url.URL, error) {
+func (s *service) url(c call) (url.URL, error) {
 	u := *s.base
 	escape := u.RawPath != ""
 	for _, element := range c.path {
 		if element == "" || element == "." || element == ".." {
-			return nil, invalid("id", "id must not be %q", element)
+			return u, invalid("id", "id must not be %q", element)
 		}
 		escape = escape || url.PathEscape(element) != element
 	}
@@ -111,11 +111,11 @@ func (s *service) url(c call) (*url.URL, error) {
 	default:
 		values, err := query.Values(q)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrInvalidParams, err)
+			return u, fmt.Errorf("%w: %w", ErrInvalidParams, err)
 		}
 		u.RawQuery = values.Encode()
 	}
-	return &u, nil
+	return u, nil
 }
 
 // Values of headers that many requests share; whoever changes a header replaces its value.

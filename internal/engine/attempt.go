@@ -71,7 +71,7 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x.result.Complete = true
-	return bareStatus(resp), nil
+	return x.bareStatus(resp), nil
 }
 
 // read reads the answer's body. Only a 2xx must arrive whole: the status of any other says enough.
@@ -100,12 +100,12 @@ func (x *exchange) read(resp *http.Response, watch *watch) error {
 }
 
 // bareStatus is what the loop and net/http's Client need of an answer: its status, and its cookies for a Jar.
-func bareStatus(resp *http.Response) *http.Response {
-	bare := &http.Response{StatusCode: resp.StatusCode, Body: http.NoBody, Request: resp.Request}
+func (x *exchange) bareStatus(resp *http.Response) *http.Response {
+	x.bare = http.Response{StatusCode: resp.StatusCode, Body: http.NoBody, Request: resp.Request}
 	if cookies := resp.Header["Set-Cookie"]; cookies != nil {
-		bare.Header = http.Header{"Set-Cookie": cookies}
+		x.bare.Header = http.Header{"Set-Cookie": cookies}
 	}
-	return bare
+	return &x.bare
 }
 
 func is2xx(status int) bool { return status/100 == 2 }

@@ -59,7 +59,7 @@ type Limiter interface {
 // Call is one request, and whether it may be made twice.
 type Call struct {
 	Method string
-	URL    *url.URL
+	URL    url.URL
 	Header func() http.Header // anew for every attempt: middleware, a Jar and the credential write into it
 	Body   []byte             // nil: none
 	Once   bool               // a request that may have arrived must not be sent again
@@ -141,14 +141,14 @@ func New(c Config) (*Engine, error) {
 //	check      decide by the repeat table whether to do it again
 //
 // err is nil if an answer arrived whole and was not refused a repeat for lack of time. The result is never nil.
-func (e *Engine) Do(ctx context.Context, call *Call) (*Result, error) {
+func (e *Engine) Do(ctx context.Context, call Call) (*Result, error) {
 	x := &exchange{call: call, idleSince: time.Now()}
 	x.result.Attempts = x.attempts[:0]
 	defer x.back()
 	defer x.free(nil)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
 	req := &retryablehttp.Request{Request: (&http.Request{
-		Method: call.Method, URL: call.URL, Host: call.URL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: call.Method, URL: &x.call.URL, Host: call.URL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)}
 	if call.Body != nil {
 		if err := req.SetBody(call.Body); err != nil {
@@ -192,7 +192,7 @@ func (e *Engine) admit(req *http.Request) error {
 		x.free(nil)
 		x.back()
 	}
-	u := *x.call.URL
+	u := x.call.URL
 	req.URL, req.Header = &u, x.call.Header() // what middleware does to one attempt, the next does not see
 	if err := e.credential.Authorize(ctx, req.Header); err != nil {
 		return err
@@ -208,11 +208,12 @@ func (e *Engine) Backoff(ctx context.Context, n int) error {
 
 // exchange is the state of a call while it is made. Only the call's own goroutine touches it.
 type exchange struct {
-	call       *Call
+	call       Call
 	result     Result
 	attempts   [1]Attempt // where most results' Attempts are
 	body       bytes.Buffer
 	limited    io.LimitedReader
+	bare       http.Response // the latest answer, as the loop sees it
 	sentHeader http.Header
 	done       func(http.Header) // gives the limiter's room back
 	scout      func()            // this attempt goes first, and others wait for it
