@@ -111,7 +111,7 @@ func TestLostMemoryIsNoticed(t *testing.T) {
 	rules := []rule{{20, time.Minute}, {200, time.Hour}}
 	inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
 		server, start := &arrivals{}, time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), 80*time.Minute)
 		defer cancel()
 		var wg sync.WaitGroup
 		for range 4 {
@@ -128,15 +128,15 @@ func TestLostMemoryIsNoticed(t *testing.T) {
 		wg.Wait()
 		server.requireWithin(t, rules...)
 		n := server.before(start.Add(time.Hour))
-		t.Logf("%d requests in the hour of two losses, %d in the next", n, server.count()-n)
+		t.Logf("%d requests in the hour of two losses, %d in the next 20 minutes", n, server.count()-n)
 		assert.GreaterOrEqual(t, n, 100, "a loss costs about a minute")
-		assert.GreaterOrEqual(t, server.count()-n, 150)
+		assert.GreaterOrEqual(t, server.count()-n, 100)
 	})
 }
 
 // Whatever becomes of the questions and the answers, no rule is broken, and no slot is lost for good.
 func TestFaultyLine(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
 				rng := rand.New(rand.NewPCG(seed, 4711))

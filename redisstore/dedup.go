@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"crypto/rand"
@@ -33,8 +34,6 @@ return 0`)
 
 // Deduper is a [clicknps.Deduper] for any number of processes. See the package's comment for what to expect of it when Redis
 // fails. It is safe for concurrent use.
-//
-// [clicknps.Deduper]: https://pkg.go.dev/github.com/clicknps/go-sdk#Deduper
 type Deduper struct {
 	client redis.UniversalClient
 	prefix string
@@ -44,10 +43,11 @@ type Deduper struct {
 	oldest list.List // of *claim: those that were made last are at its back
 }
 
-// claim is what a process knows of a key that it has claimed, or tried to.
+// claim is what a process knows of a key that it has claimed, or tried to: the tokens.
 type claim struct {
-	key, token string
-	made       bool // Redis has said so; else it may have been made all the same
+	key   string
+	held  string // Redis has said so
+	tried string // the answer was lost: it may hold the key
 }
 
 // NewDeduper returns a deduper whose claims are Redis keys that begin with prefix. Processes with the same Redis and
@@ -63,20 +63,26 @@ func NewDeduper(client redis.UniversalClient, prefix string) (*Deduper, error) {
 // another. After an error it is not known whether the claim was made: the next Claim of this process succeeds if it was, and
 // Release gives it back.
 func (d *Deduper) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	token := d.try(key)
-	made, err := claimScript.Run(ctx, d.client, []string{d.prefix + key}, token, max(ttl.Milliseconds(), 1)).Bool()
-	if err != nil {
-		return false, fmt.Errorf("redisstore: claiming: %w", err)
+	token := d.retry(key)
+	if token == "" {
+		token = rand.Text()
 	}
-	d.settle(key, token, made)
+	made, err := claimScript.Run(ctx, d.client, []string{d.prefix + key}, token, max(ttl.Milliseconds(), 1)).Bool()
+	switch {
+	case err != nil:
+		d.remember(key, func(c *claim) { c.tried = token })
+		return false, fmt.Errorf("redisstore: claiming: %w", err)
+	case made:
+		d.remember(key, func(c *claim) { c.held = token })
+	}
 	return made, nil
 }
 
-// Release gives key back if this process has claimed it. Claims of others stay, and those made again since by others.
+// Release gives key back if this process has claimed it, last of all or without learning of it. Claims of others stay.
 // It may fail like Claim, and be called again.
 func (d *Deduper) Release(ctx context.Context, key string) error {
-	token, ok := d.token(key)
-	if !ok {
+	token := d.token(key)
+	if token == "" {
 		return nil
 	}
 	if err := releaseScript.Run(ctx, d.client, []string{d.prefix + key}, token).Err(); err != nil {
@@ -86,56 +92,68 @@ func (d *Deduper) Release(ctx context.Context, key string) error {
 	return nil
 }
 
-// try returns the token to claim key with: that of a claim whose outcome is not known, else a new one.
-func (d *Deduper) try(key string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if e, ok := d.claims[key]; ok && !e.Value.(*claim).made {
-		return e.Value.(*claim).token
-	}
-	d.drop(key)
-	c := &claim{key: key, token: rand.Text()}
-	d.claims[key] = d.oldest.PushBack(c)
-	if d.oldest.Len() > remembered {
-		d.drop(d.oldest.Front().Value.(*claim).key)
-	}
-	return c.token
-}
-
-// settle takes over what Redis has said of a claim.
-func (d *Deduper) settle(key, token string, made bool) {
+// retry returns the token of a claim whose answer was lost, or "". It does so once: two calls must not share a token.
+func (d *Deduper) retry(key string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e, ok := d.claims[key]
-	switch {
-	case !ok || e.Value.(*claim).token != token:
-	case made:
-		e.Value.(*claim).made = true
-	default:
-		d.drop(key)
+	if !ok {
+		return ""
+	}
+	token := e.Value.(*claim).tried
+	d.clear(e, token)
+	return token
+}
+
+func (d *Deduper) remember(key string, change func(*claim)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	e, ok := d.claims[key]
+	if !ok {
+		e = d.oldest.PushBack(&claim{key: key})
+		d.claims[key] = e
+	}
+	d.oldest.MoveToBack(e)
+	change(e.Value.(*claim))
+	if d.oldest.Len() > remembered {
+		d.drop(d.oldest.Front())
 	}
 }
 
-func (d *Deduper) token(key string) (string, bool) {
+// token returns what a release is to compare the key's holder with.
+func (d *Deduper) token(key string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e, ok := d.claims[key]; ok {
-		return e.Value.(*claim).token, true
+	e, ok := d.claims[key]
+	if !ok {
+		return ""
 	}
-	return "", false
+	c := e.Value.(*claim)
+	return cmp.Or(c.tried, c.held)
 }
 
 func (d *Deduper) forget(key, token string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if e, ok := d.claims[key]; ok && e.Value.(*claim).token == token {
-		d.drop(key)
+	if e, ok := d.claims[key]; ok {
+		d.clear(e, token)
 	}
 }
 
-func (d *Deduper) drop(key string) {
-	if e, ok := d.claims[key]; ok {
-		delete(d.claims, key)
-		d.oldest.Remove(e)
+// clear forgets one token. d.mu is held.
+func (d *Deduper) clear(e *list.Element, token string) {
+	c := e.Value.(*claim)
+	if c.tried == token {
+		c.tried = ""
 	}
+	if c.held == token {
+		c.held = ""
+	}
+	if c.tried == "" && c.held == "" {
+		d.drop(e)
+	}
+}
+
+func (d *Deduper) drop(e *list.Element) {
+	delete(d.claims, d.oldest.Remove(e).(*claim).key)
 }

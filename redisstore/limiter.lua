@@ -33,11 +33,14 @@ end
 -- Redis does not know everything that was sent if the witness, a slot that must still be here, is gone (by a restart or a
 -- failover), or if processes have been on their own for longer than a window. Then as many slots count from now on as may
 -- have been used. Whoever comes later sees that somebody has seen to it.
-local witness, ignorant, since = q.witness, q.alone, now - q.settle
-if witness and now < witness.at + longest and not redis.call('ZSCORE', slots, witness.id) then
-  ignorant, since = true, ignorant and math.max(since, witness.at) or witness.at
+local witness, since = q.witness, 0 -- since: when somebody must have seen to it
+if q.alone then
+  since = now - q.settle
 end
-if ignorant and seen <= since then
+if witness and now < witness.at + longest and not redis.call('ZSCORE', slots, witness.id) then
+  since = math.max(since, witness.at)
+end
+if since > 0 and seen <= since then
   for i = 1, math.max(q.rules[1].limit, q.used - redis.call('ZCARD', slots)) do
     redis.call('ZADD', slots, now, 'lost:' .. i)
   end
@@ -91,5 +94,5 @@ return cjson.encode({
   granted = granted,
   used = redis.call('ZCARD', slots),
   next = wait(1),
-  waits = waits,
+  waits = #waits > 0 and waits or nil, -- an empty table would become an object
 })
