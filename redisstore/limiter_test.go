@@ -29,6 +29,20 @@ func used(t *testing.T, m *miniredis.Miniredis) int {
 	return len(members)
 }
 
+// requireIdle checks that l has nothing left to do.
+func requireIdle(t *testing.T, l *Limiter) {
+	t.Helper()
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	require.Nil(t, l.alarm, "a timer is left behind")
+	require.Nil(t, l.visit)
+	require.Empty(t, l.answered)
+	require.Empty(t, l.unused)
+	require.Empty(t, l.spare)
+	require.Zero(t, l.line.Len())
+}
+
 // enqueue starts an Acquire that has to wait. Its error, or nil, comes with the channel.
 func enqueue(ctx context.Context, l *Limiter) <-chan error {
 	result := make(chan error, 1)
@@ -144,8 +158,7 @@ func TestWaitEndsWithTheContext(t *testing.T) {
 		_, err := l.Acquire(ctx)
 		require.ErrorIs(t, err, cause)
 		require.NoError(t, l.Flush(t.Context()))
-		assert.Nil(t, l.alarm, "no timer is left behind")
-		assert.Nil(t, l.visit)
+		requireIdle(t, l)
 	})
 }
 
@@ -183,7 +196,7 @@ func TestBusyProcessDoesNotAskForEveryRequest(t *testing.T) {
 			assert.LessOrEqual(t, used(t, m), 200+maxAhead)
 			travel(time.Second)
 			assert.Equal(t, 200, used(t, m), "what was leased in vain is given back")
-			assert.Empty(t, l.spare)
+			requireIdle(t, l)
 			spend(t, l, 400)
 		})
 		return n
@@ -230,7 +243,7 @@ func TestFlushTellsEverything(t *testing.T) {
 		require.NoError(t, l.Flush(t.Context()))
 		require.NoError(t, l.Flush(t.Context()), "nothing to tell")
 		assert.Zero(t, time.Since(start))
-		assert.Nil(t, l.alarm)
+		requireIdle(t, l)
 		spend(t, newTestLimiter(t, connect(t, m), oneAtOnce), 1)
 		assert.InDelta(t, time.Minute+margin, time.Since(start), float64(askSeldom))
 		m.SetError("LOADING Redis is loading the dataset in memory")

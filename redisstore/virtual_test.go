@@ -102,7 +102,7 @@ func work(ctx context.Context, l *Limiter, server *arrivals, longest time.Durati
 }
 
 var (
-	free      = []rule{{5, time.Minute}, {20, time.Hour}} // miniredis is slow
+	free      = []rule{{3, time.Minute}, {10, time.Hour}} // miniredis is slow
 	aMinute   = []rule{{60, time.Minute}}
 	oneAtOnce = []rule{{1, time.Minute}}
 )
@@ -133,7 +133,7 @@ func TestFleetKeepsQuotas(t *testing.T) {
 		jitter time.Duration
 	}{
 		{"a minute", aMinute, 10 * time.Minute, 600, 200 * time.Millisecond},
-		{"a minute and an hour", free, 10 * time.Hour, 200, 200 * time.Millisecond},
+		{"a minute and an hour", free, 10 * time.Hour, 100, 200 * time.Millisecond},
 		{"no jitter at all", aMinute, 10 * time.Minute, 600, 0},
 		{"one at a time", oneAtOnce, 10 * time.Minute, 10, 200 * time.Millisecond},
 	}
@@ -146,7 +146,7 @@ func TestFleetKeepsQuotas(t *testing.T) {
 				var wg sync.WaitGroup
 				for range 8 {
 					l := newTestLimiter(t, connect(t, m), tt.rules)
-					for range 4 {
+					for range 2 {
 						wg.Go(func() { work(ctx, l, server, tt.jitter) })
 					}
 				}
