@@ -9,9 +9,9 @@ type Away struct{ processes int } // 0: stop
 var Stop Away
 
 // FairShare goes on without Redis: each of so many processes has an equal share of the plan, so the number must not be
-// less than there are. Since nobody knows then what the others have just sent, a process first waits until one of the plan's shortest
-// windows is over, and leaves its part of what may have been used of the hour. As soon as Redis answers again, it is told
-// what was sent meanwhile.
+// less than there are. Since nobody knows then what the others have just sent, a process first waits until one of the
+// plan's shortest windows is over, and leaves its part of what may have been used of the hour. As soon as Redis answers
+// again, it is told what was sent meanwhile.
 //
 // The promise of the package is kept if Redis is away for all processes at once. A process that starts meanwhile takes
 // the hour before as unused. With n < 1 the choice is [Stop].

@@ -32,8 +32,8 @@ end
 return 0`)
 )
 
-// Deduper is a [clicknps.Deduper] for any number of processes. See the package's comment for what to expect of it when Redis
-// fails. It is safe for concurrent use.
+// Deduper is a [clicknps.Deduper] for any number of processes. See the package's comment for what to expect of it when
+// Redis fails. It is safe for concurrent use.
 type Deduper struct {
 	client redis.UniversalClient
 	prefix string
@@ -59,9 +59,9 @@ func NewDeduper(client redis.UniversalClient, prefix string) (*Deduper, error) {
 	return &Deduper{client: client, prefix: prefix, claims: make(map[string]*list.Element)}, nil
 }
 
-// Claim takes key for ttl, at least a millisecond, and reports true; or reports false if it is taken, by this process or
-// another. After an error it is not known whether the claim was made: the next Claim of this process succeeds if it was, and
-// Release gives it back.
+// Claim takes key for ttl, at least a millisecond, and reports true; or reports false if it is taken, by this process
+// or another. After an error it is not known whether the claim was made: the next Claim of this process succeeds if it
+// was, and Release gives it back.
 func (d *Deduper) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
 	token := d.retry(key)
 	if token == "" {

@@ -31,8 +31,8 @@ type rule struct {
 	window time.Duration
 }
 
-// Limiter is a [clicknps.RateLimiter] for any number of processes that share one quota. See the package's comment for what it
-// promises. It is safe for concurrent use, and has no goroutine or timer while it is idle.
+// Limiter is a [clicknps.RateLimiter] for any number of processes that share one quota. See the package's comment for
+// what it promises. It is safe for concurrent use, and has no goroutine or timer while it is idle.
 type Limiter struct {
 	client         redis.UniversalClient
 	key            string
@@ -88,8 +88,8 @@ func WhenAway(a Away) Option {
 }
 
 // WithAttemptTimeout sets the longest time from Acquire to release: the clients' AttemptTimeout in
-// [clicknps.RetryPolicy], or more. The default is 30 seconds, as it is there. A slot whose process dies counts as answered after this
-// time and two and a half seconds. A duration that is not positive is [clicknps.ErrInvalidParams].
+// [clicknps.RetryPolicy], or more. The default is 30 seconds, as it is there. A slot whose process dies counts as
+// answered after this time and two and a half seconds. A duration that is not positive is [clicknps.ErrInvalidParams].
 func WithAttemptTimeout(d time.Duration) Option {
 	return func(l *Limiter) error {
 		if d <= 0 {
@@ -101,7 +101,8 @@ func WithAttemptTimeout(d time.Duration) Option {
 }
 
 // NewLimiter returns a limiter of all processes that have the same Redis, key and plan. The key names the quota, for
-// example by the account: each account's requests have a limiter of their own. Redis is not asked before the first Acquire.
+// example by the account: each account's requests have a limiter of their own. Redis is not asked before the first
+// Acquire.
 //
 // An empty key, no client, a negative plan, or a fair share of less than one request is [clicknps.ErrInvalidParams].
 func NewLimiter(client redis.UniversalClient, key string, plan clicknps.Plan, opts ...Option) (*Limiter, error) {
