@@ -1,0 +1,94 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+
+	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/redisstore"
+)
+
+// connect stands for redis.NewUniversalClient with the address of your Redis.
+func connect() (rdb redis.UniversalClient, stop func()) {
+	m := miniredis.NewMiniRedis()
+	if err := m.Start(); err != nil {
+		panic(err)
+	}
+	rdb = redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{m.Addr()}})
+	return rdb, func() {
+		rdb.Close()
+		m.Close()
+	}
+}
+
+func ExampleNewLimiter() {
+	rdb, stop := connect()
+	defer stop()
+
+	limiter, err := redisstore.NewLimiter(rdb, "clicknps:acme", clicknps.PlanFree,
+		redisstore.WhenAway(redisstore.FairShare(8)))
+	if err != nil {
+		panic(err)
+	}
+	defer limiter.Flush(context.Background())
+	client, err := clicknps.New(clicknps.WithAPIKey("sk_live_abc123"), clicknps.WithRateLimiter(limiter))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(client.Live())
+	// Output: true
+}
+
+func ExampleLimiter_Acquire() {
+	rdb, stop := connect()
+	defer stop()
+
+	plan := clicknps.Plan{PerMinute: 2}
+	for process := range 3 { // as if each ran on its own machine
+		limiter, err := redisstore.NewLimiter(rdb, "clicknps:acme", plan)
+		if err != nil {
+			panic(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		release, err := limiter.Acquire(ctx)
+		if errors.Is(err, clicknps.ErrRateLimited) {
+			fmt.Println("process", process, "would have to wait for a minute")
+			continue
+		} else if err != nil {
+			panic(err)
+		}
+		fmt.Println("process", process, "makes its request")
+		release()
+	}
+	// Output:
+	// process 0 makes its request
+	// process 1 makes its request
+	// process 2 would have to wait for a minute
+}
+
+func ExampleNewDeduper() {
+	rdb, stop := connect()
+	defer stop()
+
+	ctx := context.Background()
+	for process := range 2 { // both receive the same event
+		deduper, err := redisstore.NewDeduper(rdb, "clicknps:events:")
+		if err != nil {
+			panic(err)
+		}
+		claimed, err := deduper.Claim(ctx, "event_1", 72*time.Hour)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println("process", process, "handles it:", claimed)
+	}
+	// Output:
+	// process 0 handles it: true
+	// process 1 handles it: false
+}

@@ -1,0 +1,203 @@
+package redisstore
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// tellAfter is how long Redis may not know of an answer. Meanwhile more answers come, or a request that asks anyway.
+	tellAfter = 100 * time.Millisecond
+	// askEvery is how often Redis is asked at most while somebody waits; after a quarter of the wait, it is asked anyway.
+	// Others may have given back what they did not use.
+	askEvery = time.Second
+	// askSeldom is how soon Redis is asked again: slots come free in flocks.
+	askSeldom = 25 * time.Millisecond
+	// retryEvery is how often Redis is tried while it is away.
+	retryEvery = time.Second
+)
+
+func (l *Limiter) enter(ctx context.Context) *waiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w := &waiter{done: make(chan struct{})}
+	w.deadline, _ = ctx.Deadline()
+	if l.line.Len() == 0 || !w.deadline.IsZero() {
+		l.askAt = time.Now()
+	}
+	w.place = l.line.PushBack(w)
+	l.step()
+	return w
+}
+
+// leave gives up a place in line, or the slot that came at the same moment.
+func (l *Limiter) leave(w *waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case w.place != nil:
+		l.line.Remove(w.place)
+	case w.err != nil:
+	case w.slot.share != nil:
+		delete(l.answered, w.slot.id)
+		l.giveBack(w.slot.id)
+		w.slot.share.putBack(time.Now())
+	default:
+		l.spare = append(l.spare, w.slot)
+	}
+	l.step()
+}
+
+// answer ends the use of a slot.
+func (l *Limiter) answer(s slot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	l.tellSoon(now)
+	l.answered[s.id] = now
+	if s.share != nil {
+		s.share.answer(now)
+	}
+	l.step()
+}
+
+func (l *Limiter) giveBack(id string) {
+	l.tellSoon(time.Now())
+	l.unused = append(l.unused, id)
+}
+
+// tellSoon comes before there is something to tell.
+func (l *Limiter) tellSoon(now time.Time) {
+	if len(l.answered)+len(l.unused) == 0 {
+		l.tellAt = now.Add(tellAfter)
+	}
+}
+
+// step does all that can be done now, and sets the alarm for what comes next. It runs after every change; l.mu is held.
+func (l *Limiter) step() {
+	now := time.Now()
+	l.spare = slices.DeleteFunc(l.spare, func(s slot) bool {
+		stale := !now.Before(s.useBy)
+		if stale {
+			l.giveBack(s.id)
+		}
+		return stale
+	})
+	l.serve(now)
+	if at := l.nextVisit(); l.visit == nil && !at.IsZero() && !at.After(now) {
+		l.begin(now)
+	}
+	l.setAlarm(now)
+}
+
+// serve lets go whoever can go.
+func (l *Limiter) serve(now time.Time) {
+	for e := l.line.Front(); e != nil; e = l.line.Front() {
+		s, ok := l.take(now)
+		if !ok {
+			break
+		}
+		l.handed++
+		l.settle(e, s, nil)
+	}
+	if l.share == nil {
+		return
+	}
+	position := 0
+	for e, next := l.line.Front(), (*list.Element)(nil); e != nil; e = next {
+		next = e.Next()
+		position++
+		l.judge(e, now, l.share.wait(position, now))
+	}
+}
+
+// judge refuses a wait that can't end before its deadline.
+func (l *Limiter) judge(e *list.Element, now time.Time, wait time.Duration) {
+	w := e.Value.(*waiter)
+	if !w.deadline.IsZero() && wait >= w.deadline.Sub(now) {
+		l.settle(e, slot{}, refused(wait))
+	}
+	w.deadline = time.Time{}
+}
+
+func (l *Limiter) take(now time.Time) (slot, bool) {
+	switch {
+	case len(l.spare) > 0:
+		s := l.spare[0]
+		l.spare = l.spare[1:]
+		return s, true
+	case l.share != nil && l.share.wait(1, now) == 0:
+		l.share.take()
+		l.alone++
+		s := slot{id: fmt.Sprintf("%s:alone:%d", l.process, l.alone), share: l.share}
+		l.tellSoon(now)
+		l.answered[s.id] = now.Add(l.attemptTimeout)
+		return s, true
+	}
+	return slot{}, false
+}
+
+// settle ends a wait.
+func (l *Limiter) settle(e *list.Element, s slot, err error) {
+	w := l.line.Remove(e).(*waiter)
+	w.place, w.slot, w.err = nil, s, err
+	close(w.done)
+}
+
+// nextVisit is when Redis is to be visited next; zero: there is no need to.
+func (l *Limiter) nextVisit() (at time.Time) {
+	if l.line.Len() > 0 {
+		at = l.askAt
+		if l.share != nil {
+			at = l.retryAt
+		}
+	}
+	if len(l.answered)+len(l.unused) > 0 {
+		at = sooner(at, later(l.tellAt, l.retryAt))
+	}
+	return at
+}
+
+// setAlarm has step run again when something falls due.
+func (l *Limiter) setAlarm(now time.Time) {
+	if l.alarm != nil {
+		l.alarm.Stop()
+		l.alarm = nil
+	}
+	var at time.Time
+	if l.visit == nil { // else step runs when it is over
+		at = l.nextVisit()
+	}
+	for _, s := range l.spare {
+		at = sooner(at, s.useBy)
+	}
+	if l.share != nil && l.line.Len() > 0 {
+		at = sooner(at, now.Add(l.share.wait(1, now)))
+	}
+	if at.IsZero() {
+		return
+	}
+	l.alarm = time.AfterFunc(at.Sub(now), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.step()
+	})
+}
+
+// sooner is the earlier one of two times. The zero time is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
