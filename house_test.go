@@ -24,7 +24,7 @@ func under(pkg, dir string) bool { return pkg == module+dir || strings.HasPrefix
 // The house has one direction: programs, the fake, the client, internal.
 func TestImportsGoOneWay(t *testing.T) {
 	t.Parallel()
-	above := []string{"/cmd", "/examples", "/bench"}
+	above := []string{"/cmd", "/examples", "/bench", "/redisstore"}
 	for _, layer := range []struct {
 		pkg       string
 		mayNotUse []string

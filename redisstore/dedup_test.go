@@ -230,4 +230,7 @@ func TestClientRefusesAWaitThatIsTooLong(t *testing.T) {
 	require.ErrorIs(t, err, clicknps.ErrRateLimited)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.NoError(t, ctx.Err(), "at once")
+	e, ok := errors.AsType[*clicknps.Error](err)
+	require.True(t, ok)
+	require.Greater(t, e.RetryAfter, 10*time.Second)
 }
