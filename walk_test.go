@@ -139,18 +139,44 @@ func TestWalksAreExact(t *testing.T) {
 
 func checkWalk(t *testing.T, c *crowd, prefetch int) {
 	t.Helper()
+	require.NoError(t, c.walk(t, prefetch))
+}
+
+// walk requires that a walk is exact up to where it ends, and as a whole if it ends without an error.
+func (c *crowd) walk(t *testing.T, prefetch int) error {
+	t.Helper()
 	defer c.srv.Close()
 	limit := 2 + c.random.IntN(30)
 	times := map[string]int{}
 	var yielded []string
 	params := &clicknps.SurveyListParams{ListOptions: clicknps.ListOptions{Limit: limit}}
 	for survey, err := range c.walker().Surveys.All(t.Context(), params, clicknps.WithPrefetch(prefetch)) {
-		require.NoError(t, err)
+		if err != nil {
+			return err
+		}
 		times[survey.ID]++
 		require.Equal(t, 1, times[survey.ID], "%s is yielded twice", survey.ID)
 		yielded = append(yielded, survey.ID)
 	}
 	requireThroughout(t, c, yielded)
+	return nil
+}
+
+// Pages that the server caps at one item can't overlap: the walk is exact, or says that it can't be.
+func TestWalksOfPagesCappedAtOne(t *testing.T) {
+	t.Parallel()
+	whole := 0
+	for _, order := range []clicknpstest.Order{clicknpstest.OldestFirst, clicknpstest.NewestFirst, clicknpstest.ByName} {
+		for seed := range uint64(7) {
+			err := newCrowd(t, seed, order, clicknpstest.WithMaxLimit(1)).walk(t, int(seed%2)*4)
+			if err == nil {
+				whole++
+				continue
+			}
+			require.ErrorIs(t, err, clicknps.ErrListChanged)
+		}
+	}
+	require.Greater(t, whole, 10)
 }
 
 // requireThroughout requires that all that was there throughout is in got, in the list's order.
