@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,19 +82,16 @@ func (x *exchange) read(resp *http.Response, watch *watch) error {
 	if is2xx(resp.StatusCode) {
 		limit = MaxBody + 1
 	}
-	x.body, x.limited = bytes.Buffer{}, io.LimitedReader{R: resp.Body, N: limit}
-	if n := min(resp.ContentLength, limit, 1<<20); n > 0 { // a length is only a claim
-		x.body.Grow(int(n) + bytes.MinRead)
-	}
-	_, err := x.body.ReadFrom(&x.limited)
-	x.result.Body = x.body.Bytes()
+	x.limited = io.LimitedReader{R: resp.Body, N: limit}
+	body, err := readAll(&x.limited, min(resp.ContentLength, limit, 1<<20)) // a length is only a claim
+	x.result.Body = body
 	switch {
 	case !is2xx(resp.StatusCode):
 		io.CopyN(io.Discard, resp.Body, maxDrain) //nolint:errcheck // what can't be drained is closed
 		return nil
 	case err != nil:
 		return watch.explain(err)
-	case x.body.Len() > MaxBody:
+	case len(body) > MaxBody:
 		return ErrTooLarge
 	}
 	return nil
@@ -106,6 +104,24 @@ func (x *exchange) bareStatus(resp *http.Response) *http.Response {
 		x.bare.Header = http.Header{"Set-Cookie": cookies}
 	}
 	return &x.bare
+}
+
+// readAll is [io.ReadAll] for about size bytes, in one piece of memory if that is true.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	buf := make([]byte, 0, cmp.Or(max(size, 0), bytes.MinRead)+1) // the one more is for the end to be seen
+	for {
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+	}
 }
 
 func is2xx(status int) bool { return status/100 == 2 }

@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -211,7 +210,6 @@ type exchange struct {
 	call       Call
 	result     Result
 	attempts   [1]Attempt // where most results' Attempts are
-	body       bytes.Buffer
 	limited    io.LimitedReader
 	bare       http.Response // the latest answer, as the loop sees it
 	sentHeader http.Header

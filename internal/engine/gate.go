@@ -60,7 +60,7 @@ type gate struct {
 func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), err error) {
 	for {
 		g.mu.Lock()
-		left, out := time.Until(g.until), g.scout
+		left, out := g.left(), g.scout
 		switch {
 		case left <= 0 && g.room > 0:
 			g.room--
@@ -108,10 +108,18 @@ func (g *gate) scouted() {
 	g.scout = nil
 }
 
+// left is how long the pause lasts. The caller holds the lock.
+func (g *gate) left() time.Duration {
+	if g.until.IsZero() { // as it mostly is, and the clock costs time
+		return 0
+	}
+	return time.Until(g.until)
+}
+
 func (g *gate) paused() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return time.Until(g.until) > 0
+	return g.left() > 0
 }
 
 // admitted is told of every attempt that was not answered 429.
@@ -119,7 +127,7 @@ func (g *gate) admitted(scout bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case time.Until(g.until) > 0: // it was let in before the pause
+	case g.left() > 0: // it was let in before the pause
 		g.learned++
 		return
 	case scout && g.step == 0:
