@@ -128,3 +128,13 @@ func TestTokensAndPagesInStructuredLogs(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, string(encoded), "secret")
 }
+
+// A field in two spellings, one of another type, does not part the items from what they came from.
+func TestRawJSONOfAPageWithAFieldInTwoSpellings(t *testing.T) {
+	t.Parallel()
+	page, err := answering(t, 200, `{"data":[{"id":7},{"id":8}],"DATA":[{"id":9,"x":1}]}`).Surveys.List(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, page.Data, 1)
+	require.Equal(t, "9", page.Data[0].ID)
+	require.JSONEq(t, `{"id":9,"x":1}`, string(page.Data[0].RawJSON()))
+}

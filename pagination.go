@@ -123,13 +123,14 @@ func decodePage[T any, P resource[T]](data []byte, expected int) (*fetchedPage[T
 	if expected > 0 {
 		wire.Data = make([]T, 0, min(expected, len(data)/minItem))
 	}
-	if err := unmarshal(data, &wire); err != nil {
+	list, err := wire.decode(data)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if len(wire.Data) == 0 && !hasList(data) {
+	case len(wire.Data) == 0 && !hasList(data):
 		return nil, errors.New("data is missing")
 	}
-	if err := complete[T, P](wire.Data, data); err != nil {
+	if err := complete[T, P](wire.Data, list); err != nil {
 		return nil, err
 	}
 	page := &fetchedPage[T]{Page: Page[T]{Data: wire.Data}}
@@ -151,6 +152,29 @@ func decodePage[T any, P resource[T]](data []byte, expected int) (*fetchedPage[T
 	}
 	page.guessed, page.more = true, len(wire.Data) > 0
 	return page, nil
+}
+
+// decode decodes a page, and returns what the origin of its items is.
+func (w *wirePage[T]) decode(data []byte) ([]byte, error) {
+	if json.Unmarshal(data, w) == nil {
+		return data, nil
+	}
+	// Field by field, so that a field of another type does not part the items from their origin.
+	var fields struct {
+		Data       json.RawMessage `json:"data"`
+		Pagination json.RawMessage `json:"pagination"`
+	}
+	if err := unmarshal(data, &fields); err != nil {
+		return nil, err
+	}
+	*w = wirePage[T]{}
+	if len(fields.Data) == 0 {
+		return nil, errors.New("data is missing")
+	}
+	if err := unmarshal(fields.Data, &w.Data); err != nil || len(fields.Pagination) == 0 {
+		return fields.Data, err
+	}
+	return fields.Data, unmarshal(fields.Pagination, &w.Pagination)
 }
 
 // hasList tells an empty list from a missing one.
