@@ -77,6 +77,8 @@ func TestIdempotentReplay(t *testing.T) {
 	assert.Empty(t, first.header.Get("Idempotent-Replayed"))
 	assert.Equal(t, "true", again.header.Get("Idempotent-Replayed"))
 	assert.NotEqual(t, first.header.Get("X-Request-Id"), again.header.Get("X-Request-Id"), "another request, the same outcome")
+	third := c.call("POST", "/v1/surveys", golden(t, "survey_create.json"))
+	assert.NotEqual(t, again.header.Get("X-Request-Id"), third.header.Get("X-Request-Id"))
 	assert.Len(t, srv.Surveys(), 1)
 	assert.False(t, srv.Requests()[0].Replayed)
 	assert.True(t, srv.Requests()[1].Replayed)
