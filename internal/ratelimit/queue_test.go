@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -265,7 +266,7 @@ func BenchmarkLimiterUncontended(b *testing.B) {
 func BenchmarkLimiter64Goroutines(b *testing.B) {
 	l := New(Rule{Limit: 1 << 20, Window: 50 * time.Millisecond}, Rule{Limit: 1 << 20, Window: 60 * time.Millisecond})
 	b.ReportAllocs()
-	b.SetParallelism(32) // times GOMAXPROCS
+	b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			release, err := l.Acquire(b.Context())
