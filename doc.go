@@ -36,6 +36,9 @@
 // an item is renamed), an item may be missed. A walk keeps up to 14 bytes for each item; two of a million ids are
 // taken for one with a probability of 3·10⁻⁸.
 //
+// [WithBookmark] lets a walk be taken up later, exact for what comes after the item that it was left at; [Collect] makes a
+// slice of a small list.
+//
 // # Errors
 //
 // Every error of a call is an [*Error] in its chain, with what the server said; [errors.Is] tells by the sentinels what it is:

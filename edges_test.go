@@ -138,3 +138,28 @@ func TestRawJSONOfAPageWithAFieldInTwoSpellings(t *testing.T) {
 	require.Equal(t, "9", page.Data[0].ID)
 	require.JSONEq(t, `{"id":9,"x":1}`, string(page.Data[0].RawJSON()))
 }
+
+// MaxRetryAfter bounds what a server asks for, whatever MaxBackoff is; the client's own waits it does not bound.
+func TestMaxRetryAfterBoundsTheServerOnly(t *testing.T) {
+	t.Parallel()
+	policy := clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetryAfter: time.Second, MaxBackoff: 8 * time.Second, MinBackoff: 2 * time.Second})
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			srv := clicknpstest.Run(t)
+			srv.Inject(clicknpstest.Fault{Times: 1, Status: status, Header: http.Header{"Retry-After": {"5"}}})
+			start := time.Now()
+			_, err := srv.Client(policy).Surveys.List(t.Context(), nil)
+			e := asError(t, err)
+			require.Equal(t, status, e.StatusCode)
+			require.Equal(t, 5*time.Second, e.RetryAfter)
+			require.NotErrorIs(t, err, context.DeadlineExceeded)
+			require.Zero(t, time.Since(start))
+		})
+		synctest.Test(t, func(t *testing.T) {
+			srv := clicknpstest.Run(t)
+			srv.Inject(clicknpstest.Fault{Times: 1, Status: status})
+			_, err := srv.Client(policy).Surveys.List(t.Context(), nil)
+			require.NoError(t, err)
+		})
+	}
+}

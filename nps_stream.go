@@ -14,8 +14,8 @@ import (
 )
 
 // AllResponses walks a survey's responses as they arrive, however many there are: no more than one is in memory. It ends
-// with the first error; an answer that breaks off is one, and says how many responses were good. Until the first
-// response the call is repeated as any other; from then on it is not. [WithProgress] counts responses; their total is −1, unknown.
+// with the first error; an answer that breaks off is one, and says how many responses were good. Until its first
+// byte the call is repeated as any other; from then on it is not. [WithProgress] counts responses; their total is −1, unknown.
 //
 // GET /v1/nps-surveys/{id}/responses
 func (s *NPSService) AllResponses(ctx context.Context, id string, opts ...RequestOption) iter.Seq2[*NPSResponse, error] {

@@ -7,8 +7,9 @@ const (
 	budgetSize  = 500
 	repeatCost  = 5
 	timeoutCost = 10
-	// A success gives back what a repeat costs: a line that loses less than half of its requests never runs out,
-	// however many calls are under way; an outage, which has no successes, does after a hundred repeats.
+	// A success gives back what a repeat costs: a line that loses less than half of its requests does not run out,
+	// however many calls are under way; an outage, which has no successes, does after a hundred repeats. Time-outs
+	// cost twice as much: more than fifty at once run out all the same.
 	successGain = 5
 )
 

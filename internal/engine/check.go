@@ -80,7 +80,7 @@ func (e *Engine) obey(ctx context.Context, x *exchange, told bool) bool {
 	if e.policy.MaxRetries < 0 || !x.count(told, e.policy.MaxRetries) {
 		return x.settle(nil)
 	}
-	return x.begin(ctx, e.policy.MaxRetryAfter, nil)
+	return e.begin(ctx, x, nil)
 }
 
 // repeat answers a failure that a repeat can mend, while retries, budget and time last.
@@ -97,15 +97,15 @@ func (e *Engine) repeat(ctx context.Context, x *exchange, cause error) bool {
 		e.logger.WarnContext(ctx, "clicknps: retry budget exhausted", slog.String("service", e.service))
 		return x.settle(cause)
 	}
-	longest := time.Duration(0)
-	if x.result.RetryAfter > 0 {
-		longest = e.policy.MaxRetryAfter
-	}
-	return x.begin(ctx, max(longest, e.policy.MaxBackoff), cause)
+	return e.begin(ctx, x, cause)
 }
 
-// begin begins the wait before a repeat, unless it would outlive the deadline or is longer than it may be.
-func (x *exchange) begin(ctx context.Context, longest time.Duration, cause error) bool {
+// begin begins the wait before a repeat, unless it would outlive the deadline or the server asks for more than it may.
+func (e *Engine) begin(ctx context.Context, x *exchange, cause error) bool {
+	longest := x.wait // our own waits have their bounds already
+	if x.result.RetryAfter > e.policy.MaxRetryAfter {
+		longest = e.policy.MaxRetryAfter
+	}
 	refused := refusal(ctx, x.wait, longest)
 	if refused == nil {
 		return true
