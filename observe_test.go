@@ -28,8 +28,9 @@ func TestMiddlewareSeesEveryAttempt(t *testing.T) {
 	named := func(name string) func(http.RoundTripper) http.RoundTripper {
 		return func(next http.RoundTripper) http.RoundTripper {
 			return inProcess(func(r *http.Request) (*http.Response, error) {
-				seen = append(seen, name+" "+r.Method+" "+r.URL.Path+" "+r.Header.Get("Authorization"))
+				seen = append(seen, name+" "+r.Method+" "+r.Host+r.URL.Path+" "+r.Header.Get("Authorization"))
 				r.Header.Set("X-Trace", r.Header.Get("X-Trace")+name)
+				r.URL.RawQuery += name
 				resp, err := next.RoundTrip(r)
 				seen = append(seen, name+" done")
 				return resp, err
@@ -39,15 +40,16 @@ func TestMiddlewareSeesEveryAttempt(t *testing.T) {
 	var traces []string
 	transport := script(gives(503, ""), loses)
 	c := connect(t, nowhere, through(inProcess(func(r *http.Request) (*http.Response, error) {
-		traces = append(traces, r.Header.Get("X-Trace"))
+		traces = append(traces, r.Header.Get("X-Trace")+r.URL.RawQuery)
 		return transport(r)
 	})), clicknps.WithMiddleware(named("a"), named("b")), clicknps.WithMiddleware(named("c")))
 	require.NoError(t, getCall.call(t.Context(), c))
 
-	call := " GET /v1/surveys/s1 Bearer " + testKey
+	u, _ := url.Parse(nowhere)
+	call := " GET " + u.Host + "/v1/surveys/s1 Bearer " + testKey
 	once := []string{"a" + call, "b" + call, "c" + call, "c done", "b done", "a done"}
 	assert.Equal(t, append(append(once, once...), once...), seen)
-	assert.Equal(t, []string{"abc", "abc", "abc"}, traces)
+	assert.Equal(t, []string{"abcabc", "abcabc", "abcabc"}, traces)
 }
 
 func TestMiddlewareAnswersByItself(t *testing.T) {
@@ -254,6 +256,10 @@ func TestCookies(t *testing.T) {
 	assert.ElementsMatch(t, []string{"lb=node2", "ab=x"}, strings.Split(sent[4], "; "))
 	u, _ := url.Parse(nowhere)
 	assert.Len(t, jar.Cookies(u), 2)
+
+	_, err = c.Surveys.Get(t.Context(), "s1", clicknps.WithHeader("Cookie", "own=1"))
+	require.NoError(t, err)
+	assert.ElementsMatch(t, []string{"own=1", "lb=node2", "ab=x"}, strings.Split(sent[5], "; "))
 }
 
 func TestRedirectIsAnError(t *testing.T) {

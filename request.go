@@ -80,9 +80,13 @@ func (s *service) request(ctx context.Context, c call, o *requestOptions) (made 
 	case !keyed && o.key != "":
 		return made, invalid("Idempotency-Key", "only a POST to ClickNPS takes an idempotency key")
 	}
+	accept, hasBody := acceptJSON, c.body != nil
+	if c.stream {
+		accept = acceptAny
+	}
 	return engine.Call{
 		Method: c.method, URL: u, Body: body, Stream: c.stream,
-		Header: func() http.Header { return s.header(c, o) },
+		Header: func() http.Header { return s.header(accept, hasBody, o) },
 		Once:   c.method == http.MethodPost && !s.keyed,
 	}, nil
 }
@@ -124,14 +128,10 @@ var (
 	acceptAny  = []string{"*/*"}
 )
 
-func (s *service) header(c call, o *requestOptions) http.Header {
+func (s *service) header(accept []string, hasBody bool, o *requestOptions) http.Header {
 	h := make(http.Header, 8)
-	h["Accept"] = acceptJSON
-	if c.stream {
-		h["Accept"] = acceptAny
-	}
-	h["User-Agent"] = s.userAgent
-	if c.body != nil {
+	h["Accept"], h["User-Agent"] = accept, s.userAgent
+	if hasBody {
 		h["Content-Type"] = acceptJSON
 	}
 	if o.key != "" {

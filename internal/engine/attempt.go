@@ -22,8 +22,8 @@ const (
 // ErrTooLarge is a 2xx answer of more than [MaxBody] bytes.
 var ErrTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
 
-// attempter is the RoundTripper inside the retry loop: one attempt. It alone reads and closes bodies;
-// the loop and net/http's Client see a bare status, so that neither follows a redirect nor drains anything.
+// attempter is the RoundTripper inside the retry loop: one attempt. It alone reads and closes bodies; the loop and
+// net/http's Client see no more than that there was an answer, so that neither follows a redirect nor drains anything.
 type attempter struct {
 	engine *Engine
 	next   http.RoundTripper
@@ -44,7 +44,7 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}()
 
-	resp, err := t.next.RoundTrip(req.WithContext(watch.traced()))
+	resp, err := t.next.RoundTrip(x.request(req, watch))
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither an answer nor an error")
 	}
@@ -72,7 +72,26 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x.result.Complete = true
-	return x.bareStatus(resp), nil
+	if cookies := resp.Header["Set-Cookie"]; cookies != nil {
+		return answeredWith(cookies), nil
+	}
+	return answered, nil
+}
+
+// request is what is sent. What middleware does to it, the next attempt does not see. The loop's own request is bare:
+// of a header and for a Host, net/http's Client makes copies.
+func (x *exchange) request(req *http.Request, watch *watch) *http.Request {
+	copyCookies(x.header, req.Header)
+	req = req.WithContext(watch.traced())
+	u := x.call.URL
+	req.URL, req.Host, req.Header = &u, u.Host, x.header
+	return req
+}
+
+func copyCookies(to, from http.Header) {
+	if cookies := from["Cookie"]; cookies != nil {
+		to["Cookie"] = cookies
+	}
 }
 
 // read reads the answer's body. Only a 2xx must arrive whole: the status of any other says enough.
@@ -97,13 +116,14 @@ func (x *exchange) read(resp *http.Response, watch *watch) error {
 	return nil
 }
 
-// bareStatus is what the loop and net/http's Client need of an answer: its status, and its cookies for a Jar.
-func (x *exchange) bareStatus(resp *http.Response) *http.Response {
-	x.bare = http.Response{StatusCode: resp.StatusCode, Body: http.NoBody, Request: resp.Request}
-	if cookies := resp.Header["Set-Cookie"]; cookies != nil {
-		x.bare.Header = http.Header{"Set-Cookie": cookies}
-	}
-	return &x.bare
+// answered is what the loop and net/http's Client see of every answer: that there is one. check knows what it says.
+var answered = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
+
+// answeredWith is the same for a Jar.
+func answeredWith(cookies []string) *http.Response {
+	resp := *answered
+	resp.Header = http.Header{"Set-Cookie": cookies}
+	return &resp
 }
 
 // readAll is [io.ReadAll] for about size bytes, in one piece of memory if that is true.
@@ -140,7 +160,7 @@ type watch struct {
 func newWatch(parent context.Context, timeout time.Duration) *watch {
 	w := &watch{parent: parent, timeout: timeout}
 	w.ctx, w.cancel = context.WithCancelCause(parent)
-	w.timer = time.AfterFunc(timeout, func() { w.cancel(TimeoutError(timeout)) })
+	w.timer = time.AfterFunc(timeout, func() { w.cancel(TimeoutError(w.timeout)) })
 	return w
 }
 

@@ -51,7 +51,7 @@ func (e *Engine) decide(ctx context.Context, x *exchange) (again bool) {
 			return x.settle(last.Err)
 		}
 		return e.repeat(ctx, x, last.Err)
-	case last.StatusCode == http.StatusUnauthorized && !x.renewed && e.credential.Renew(x.sentHeader):
+	case last.StatusCode == http.StatusUnauthorized && !x.renewed && e.credential.Renew(x.header):
 		x.renewed = true
 		return true
 	}

@@ -147,7 +147,7 @@ func (e *Engine) Do(ctx context.Context, call Call) (*Result, error) {
 	defer x.free(nil)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
 	req := &retryablehttp.Request{Request: (&http.Request{
-		Method: call.Method, URL: &x.call.URL, Host: call.URL.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: call.Method, URL: &x.call.URL, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)}
 	if call.Body != nil {
 		if err := req.SetBody(call.Body); err != nil {
@@ -157,7 +157,7 @@ func (e *Engine) Do(ctx context.Context, call Call) (*Result, error) {
 	if err := e.admit(req.Request); err != nil {
 		return &x.result, explained(ctx, err)
 	}
-	if req.Header.Get("Idempotency-Key") != "" {
+	if x.header.Get("Idempotency-Key") != "" {
 		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
 	}
 	if _, err := e.loop.Do(req); err != nil && !x.settled {
@@ -191,12 +191,12 @@ func (e *Engine) admit(req *http.Request) error {
 		x.free(nil)
 		x.back()
 	}
-	u := x.call.URL
-	req.URL, req.Header = &u, x.call.Header() // what middleware does to one attempt, the next does not see
-	if err := e.credential.Authorize(ctx, req.Header); err != nil {
+	x.header = x.call.Header()
+	if err := e.credential.Authorize(ctx, x.header); err != nil {
 		return err
 	}
-	x.sentHeader = req.Header
+	req.Header = make(http.Header) // for a Jar to add to
+	copyCookies(req.Header, x.header)
 	return nil
 }
 
@@ -207,22 +207,21 @@ func (e *Engine) Backoff(ctx context.Context, n int) error {
 
 // exchange is the state of a call while it is made. Only the call's own goroutine touches it.
 type exchange struct {
-	call       Call
-	result     Result
-	attempts   [1]Attempt // where most results' Attempts are
-	limited    io.LimitedReader
-	bare       http.Response // the latest answer, as the loop sees it
-	sentHeader http.Header
-	done       func(http.Header) // gives the limiter's room back
-	scout      func()            // this attempt goes first, and others wait for it
-	idleSince  time.Time         // when the wait for the coming attempt began
-	wait       time.Duration     // before the coming attempt
-	retries    int               // repeats that count against MaxRetries
-	told       int               // repeats after a wait that the server asked for
-	renewed    bool              // the credential was renewed after a 401
-	checked    int               // attempts that check has seen
-	settled    bool              // check has said that the call ends
-	cause      error             // why it ends, unless the answer says it
+	call      Call
+	result    Result
+	attempts  [1]Attempt // where most results' Attempts are
+	limited   io.LimitedReader
+	header    http.Header       // of the coming or latest attempt
+	done      func(http.Header) // gives the limiter's room back
+	scout     func()            // this attempt goes first, and others wait for it
+	idleSince time.Time         // when the wait for the coming attempt began
+	wait      time.Duration     // before the coming attempt
+	retries   int               // repeats that count against MaxRetries
+	told      int               // repeats after a wait that the server asked for
+	renewed   bool              // the credential was renewed after a 401
+	checked   int               // attempts that check has seen
+	settled   bool              // check has said that the call ends
+	cause     error             // why it ends, unless the answer says it
 }
 
 type exchangeKey struct{}
