@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/clicknps/go-sdk/internal/engine"
 	"github.com/clicknps/go-sdk/internal/ratelimit"
@@ -22,8 +23,7 @@ type Client struct {
 	Links     *LinksService
 	NPS       *NPSService // SalesOS
 
-	live    bool
-	limiter *ratelimit.Limiter // of the plan; nil: none
+	live bool
 }
 
 // New returns a client. Credentials come from options, else from the environment: CLICKNPS_API_KEY for ClickNPS;
@@ -35,8 +35,7 @@ func New(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	limiter := c.planLimiter()
-	clickNPS, err := c.clickNPS(limiter)
+	clickNPS, err := c.clickNPS()
 	if err != nil {
 		return nil, err
 	}
@@ -51,14 +50,13 @@ func New(opts ...Option) (*Client, error) {
 		Links:     &LinksService{clickNPS},
 		NPS:       &NPSService{salesOS},
 		live:      strings.HasPrefix(c.apiKey, "sk_live_"),
-		limiter:   limiter,
 	}, nil
 }
 
 // Live reports whether the ClickNPS key is a production key: one that begins with sk_live_.
 func (c *Client) Live() bool { return c.live }
 
-func (c *config) clickNPS(plan *ratelimit.Limiter) (*service, error) {
+func (c *config) clickNPS() (*service, error) {
 	base, err := parseBaseURL("WithBaseURL", c.baseURL, c.plainHTTP)
 	if err != nil {
 		return nil, err
@@ -71,8 +69,10 @@ func (c *config) clickNPS(plan *ratelimit.Limiter) (*service, error) {
 	switch {
 	case c.rateLimiter != nil:
 		return c.connect(s, paced{c.rateLimiter})
-	case plan != nil:
-		return c.connect(s, paced{plan})
+	case c.plan != nil:
+		limiter := c.plan.limiter(c.reserve)
+		s.quota = limiter
+		return c.connect(s, paced{limiter})
 	}
 	return c.connect(s, nil)
 }
@@ -83,7 +83,12 @@ func (c *config) salesOS() (*service, error) {
 		return nil, err
 	}
 	s := &service{name: "salesos", base: base, credential: c.salesOSCredential, userAgent: []string{c.userAgent}}
-	return c.connect(s, c.salesOSLimiter())
+	if c.salesOSRateLimiter != nil {
+		return c.connect(s, paced{c.salesOSRateLimiter})
+	}
+	pacer := &ratelimit.HeaderPacer{Window: time.Minute}
+	s.quota = pacer
+	return c.connect(s, pacer)
 }
 
 // connect gives s its engine.

@@ -44,6 +44,61 @@ func TestQuotasAreKnownBeforeOneStarts(t *testing.T) {
 	})
 }
 
+func TestSalesOSQuotasAreWhatItsAnswersTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		client := clicknpstest.Run(t).Client()
+		list := func(n int) {
+			for range n {
+				_, err := client.NPS.List(t.Context())
+				require.NoError(t, err)
+			}
+		}
+		require.Empty(t, client.NPS.Quotas(), "nobody has told any")
+		require.Zero(t, client.NPS.EstimateWait(1000))
+		list(10)
+		require.Equal(t, []clicknps.Quota{{Window: time.Minute, Limit: 100, Left: 90}}, client.NPS.Quotas())
+		require.Empty(t, client.Quotas(), "those are of ClickNPS")
+		require.Zero(t, client.NPS.EstimateWait(90))
+		require.Zero(t, client.NPS.EstimateWait(-1))
+
+		// What is estimated is what it takes, but for a second a window: SalesOS tells in whole seconds when one ends.
+		estimate := client.NPS.EstimateWait(412)
+		start := time.Now()
+		list(412)
+		require.InDelta(t, estimate, time.Since(start), float64(5*time.Second))
+		require.Greater(t, estimate, 3*time.Minute)
+
+		<-time.After(2 * time.Minute)
+		require.Equal(t, 100, client.NPS.Quotas()[0].Left)
+		require.Equal(t, 2*time.Minute, client.NPS.EstimateWait(250), "of a window that has not begun")
+	})
+}
+
+func TestALimiterOfOnesOwnIsToldOfTheLane(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var bulk []bool
+		limiter := limiterFunc(func(ctx context.Context) (func(), error) {
+			bulk = append(bulk, clicknps.IsBulk(ctx))
+			return func() {}, nil
+		})
+		client := clicknpstest.Run(t).Client(clicknps.WithRateLimiter(limiter), clicknps.WithSalesOSRateLimiter(limiter))
+		require.Empty(t, client.Quotas())
+		require.Empty(t, client.NPS.Quotas())
+		require.Zero(t, client.EstimateWait(1))
+		_, err := client.Surveys.List(t.Context(), nil)
+		require.NoError(t, err)
+		_, err = client.Surveys.List(t.Context(), nil, clicknps.WithBulk())
+		require.NoError(t, err)
+		_, err = clicknps.Collect(client.Surveys.All(t.Context(), nil), 1)
+		require.NoError(t, err)
+		_, err = client.NPS.List(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []bool{false, true, true, false}, bulk)
+	})
+}
+
 func TestInteractiveCallsGoBeforeWalks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -85,6 +140,8 @@ func TestAReserveIsKeptForInteractiveCalls(t *testing.T) {
 		_, err := clicknps.Collect(client.Surveys.All(ctx, params), 1000)
 		require.ErrorIs(t, err, clicknps.ErrRateLimited)
 		require.Equal(t, 3, client.Quotas()[0].Left)
+		_, err = client.Surveys.List(ctx, nil, clicknps.WithBulk())
+		require.ErrorIs(t, err, clicknps.ErrRateLimited)
 		for range 3 {
 			_, err := client.Surveys.List(ctx, nil)
 			require.NoError(t, err)

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/clicknps/go-sdk/internal/engine"
 	"github.com/clicknps/go-sdk/internal/ratelimit"
 )
 
@@ -23,10 +22,14 @@ var (
 	PlanEnterprise = Plan{Name: "Enterprise"}
 )
 
+// IsBulk reports whether a request is one of many: of a walk by All, an export, or a call [WithBulk]. It is for a
+// [RateLimiter], which gets the request's context; others should go first.
+func IsBulk(ctx context.Context) bool { return ratelimit.LaneOf(ctx) == ratelimit.Bulk }
+
 // RateLimiter paces requests. Every attempt asks for room, repeats too.
 // It must be safe for concurrent use.
 type RateLimiter interface {
-	// Acquire waits until there is room for one request, or until ctx ends.
+	// Acquire waits until there is room for one request, or until ctx ends. [IsBulk] says who should go first.
 	// release is called exactly once, when the answer is in or the attempt has failed.
 	// An error that wraps ErrRateLimited says that the wait would be too long.
 	Acquire(ctx context.Context) (release func(), err error)
@@ -44,7 +47,7 @@ func WithPlan(p Plan) Option {
 	}
 }
 
-// WithReserve keeps the last requests of the plan's hour for interactive calls: walks by All and exports leave them alone.
+// WithReserve keeps the last requests of the plan's hour for interactive calls: walks by All and calls [WithBulk] leave them alone.
 // It needs [WithPlan]; requests must be below the plan's PerHour.
 func WithReserve(requests int) Option {
 	return func(c *config) error {
@@ -56,34 +59,54 @@ func WithReserve(requests int) Option {
 	}
 }
 
-// Quota is what is left of one of a plan's limits.
+// Quota is what is left of one limit.
 type Quota struct {
-	Window time.Duration // a minute or an hour
-	Limit  int           // requests in any Window
-	Left   int           // requests that could be made now
+	Window time.Duration
+	Limit  int // requests in any Window
+	Left   int // requests that could be made now
 }
 
-// Quotas returns what is left of the plan that [WithPlan] gave, as far as this client has used it. It is empty without
-// a plan, or with one that is unlimited. It is safe for concurrent use.
-func (c *Client) Quotas() []Quota {
-	if c.limiter == nil {
+// quota keeps a service's requests within its limits.
+type quota interface {
+	Remaining() []ratelimit.Budget
+	Estimate(lane ratelimit.Lane, requests int) time.Duration
+}
+
+// Quotas returns what is left of the plan that [WithPlan] gave, as far as this client has used it: of a minute, and of an
+// hour. It is empty without a plan, or with one that is unlimited. It is safe for concurrent use.
+func (c *Client) Quotas() []Quota { return c.Surveys.api.quotas() }
+
+// EstimateWait returns how long it takes until as many more ClickNPS requests of a walk by All, or [WithBulk], can have
+// been sent, behind all that wait already: so that a program can say "412 requests, 37 minutes" before it begins. It
+// assumes that answers are prompt, and that nobody else uses the plan. It is 0 without a plan. It is safe for concurrent use.
+func (c *Client) EstimateWait(requests int) time.Duration {
+	return c.Surveys.api.estimateWait(requests)
+}
+
+// Quotas returns what is left of the minute, as far as SalesOS' latest answers told. It is empty before the first
+// answer, and with [WithSalesOSRateLimiter]. It is safe for concurrent use.
+func (s *NPSService) Quotas() []Quota { return s.api.quotas() }
+
+// EstimateWait returns how long it takes until as many more SalesOS requests can have been sent, like
+// [Client.EstimateWait]. It is 0 while there are no Quotas. It is safe for concurrent use.
+func (s *NPSService) EstimateWait(requests int) time.Duration { return s.api.estimateWait(requests) }
+
+func (s *service) quotas() []Quota {
+	if s.quota == nil {
 		return nil
 	}
 	var quotas []Quota
-	for _, budget := range c.limiter.Remaining() {
-		quotas = append(quotas, Quota{Window: budget.Window, Limit: budget.Limit, Left: budget.Left})
+	for _, b := range s.quota.Remaining() {
+		quotas = append(quotas, Quota{Window: b.Window, Limit: b.Limit, Left: b.Left})
 	}
 	return quotas
 }
 
-// EstimateWait returns how long it takes until as many more ClickNPS requests of a walk or an export can have been sent, behind all that
-// wait already: so that a program can say "412 requests, 37 minutes" before it begins. It assumes that answers are
-// prompt, and that nobody else uses the plan. It is 0 without a plan. It is safe for concurrent use.
-func (c *Client) EstimateWait(requests int) time.Duration {
-	if c.limiter == nil || requests <= 0 {
+func (s *service) estimateWait(requests int) time.Duration {
+	if s.quota == nil {
 		return 0
 	}
-	return c.limiter.Estimate(ratelimit.Bulk, requests)
+	return s.quota.Estimate(ratelimit.Bulk, requests)
 }
 
 // WithRateLimiter paces ClickNPS calls with l, for example one quota for a whole fleet.
@@ -108,22 +131,11 @@ func WithSalesOSRateLimiter(l RateLimiter) Option {
 	}
 }
 
-// planLimiter is nil without a plan.
-func (c *config) planLimiter() *ratelimit.Limiter {
-	if c.plan == nil {
-		return nil
-	}
+func (p Plan) limiter(reserve int) *ratelimit.Limiter {
 	return ratelimit.New(
-		ratelimit.Rule{Limit: c.plan.PerMinute, Window: time.Minute},
-		ratelimit.Rule{Limit: c.plan.PerHour, Window: time.Hour, Reserve: c.reserve},
+		ratelimit.Rule{Limit: p.PerMinute, Window: time.Minute},
+		ratelimit.Rule{Limit: p.PerHour, Window: time.Hour, Reserve: reserve},
 	)
-}
-
-func (c *config) salesOSLimiter() engine.Limiter {
-	if c.salesOSRateLimiter != nil {
-		return paced{c.salesOSRateLimiter}
-	}
-	return new(ratelimit.HeaderPacer)
 }
 
 // paced is a RateLimiter for the engine: it does not care what the answer says.

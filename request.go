@@ -23,7 +23,8 @@ type service struct {
 	base       *url.URL
 	credential *credential // nil: none
 	engine     *engine.Engine
-	keyed      bool // POSTs bear an Idempotency-Key, and so can be repeated
+	quota      quota // nil: none is kept here
+	keyed      bool  // POSTs bear an Idempotency-Key, and so can be repeated
 	userAgent  []string
 }
 
@@ -46,7 +47,7 @@ func (s *service) do(ctx context.Context, c call, o *requestOptions) (*engine.Re
 	if err != nil {
 		return nil, o.report(nil, s.failure(c, o, nil, err))
 	}
-	if c.bulk {
+	if c.bulk || o.bulk {
 		ctx = ratelimit.WithLane(ctx, ratelimit.Bulk)
 	}
 	res, err := s.engine.Do(ctx, req)

@@ -26,6 +26,7 @@ type requestOptions struct {
 	extra    []extraField
 	meta     *ResponseMeta
 	prefetch int
+	bulk     bool
 	bookmark *string
 	progress func(done, total int)
 	err      error // the first option that can't be right
@@ -179,6 +180,12 @@ func WithExtraField(name string, value any) RequestOption {
 		}
 		o.extra = append(o.extra, extraField{name, value})
 	}
+}
+
+// WithBulk makes a call one of many, as the pages of All and exports are by themselves: while the client waits for room
+// under a limit, calls without it go first, and they alone may use the reserve of [WithReserve].
+func WithBulk() RequestOption {
+	return func(o *requestOptions) { o.bulk = true }
 }
 
 // WithPrefetch lets All keep up to this many pages under way ahead of the one that is read. The default is 0:

@@ -16,11 +16,13 @@ const (
 
 // HeaderPacer keeps requests within the quota that the X-RateLimit-Limit, -Remaining and -Reset (unix seconds)
 // headers of each answer tell. It needs no configuration: before the first answer, all requests go.
-// The zero value is ready for use. It is safe for concurrent use.
+// The zero value is ready for use; a Window is for the estimates only. It is safe for concurrent use.
 //
 // A server that others use as well can still refuse requests; the pacer then waits for the next window.
 // Windows of a few seconds are paced more slowly than the server would allow, since a reset is told in whole seconds.
 type HeaderPacer struct {
+	Window time.Duration // of the server's quota, as its documentation says
+
 	queue    queue // its lock guards what follows
 	inFlight int
 	lost     int // attempts so far that had no answer, or one without usable headers
@@ -61,6 +63,40 @@ func (p *HeaderPacer) Acquire(ctx context.Context) (done func(answer http.Header
 		}
 		p.queue.serve(now, p)
 	}, nil
+}
+
+// Remaining returns what is left now of the quota; nothing while that is not known.
+func (p *HeaderPacer) Remaining() []Budget {
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
+	p.turnOver(time.Now())
+	if p.limit == 0 {
+		return nil
+	}
+	return []Budget{{Rule: Rule{Limit: p.limit, Window: p.Window}, Left: max(0, p.left-p.inFlight)}}
+}
+
+// Estimate returns how long it takes until n more requests of lane have been sent, like [Limiter.Estimate].
+func (p *HeaderPacer) Estimate(lane Lane, n int) time.Duration {
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
+	if n <= 0 {
+		return 0
+	}
+	now := time.Now()
+	p.turnOver(now)
+	waiting := p.queue.upTo(lane)
+	waiting[lane] += n + p.inFlight
+	last := p.numberOfLast(waiting)
+	if p.limit == 0 || last <= 0 {
+		return 0
+	}
+	window := max(p.Window, p.longest)
+	next := window
+	if !p.ends.IsZero() {
+		next = p.ends.Sub(now)
+	}
+	return next + time.Duration((last-1)/p.limit)*window
 }
 
 // learn takes over what an answer tells. uncounted is the number of requests that the server may have received
@@ -111,14 +147,20 @@ func (p *HeaderPacer) next(now time.Time, _ Lane) time.Duration {
 
 func (p *HeaderPacer) earliest(now time.Time, waiting [lanes]int) time.Duration {
 	p.turnOver(now)
-	last := -p.left // number of the last request, counted from the next window's first, which is 1
-	for _, n := range waiting {
-		last += n
-	}
+	last := p.numberOfLast(waiting)
 	if p.limit == 0 || last <= 0 || p.ends.IsZero() {
 		return 0 // at once, or after any of the answers to come
 	}
 	return p.ends.Sub(now) + time.Duration((last-1)/p.limit)*p.longest
+}
+
+// numberOfLast numbers the last of the waiting requests, counted from the next window's first, which is 1.
+func (p *HeaderPacer) numberOfLast(waiting [lanes]int) int {
+	last := -p.left
+	for _, n := range waiting {
+		last += n
+	}
+	return last
 }
 
 // headerQuota is what the headers of one answer say.
