@@ -58,7 +58,17 @@
 // Calls are repeated by a [RetryPolicy] where a repeat is safe. Each POST to ClickNPS bears an idempotency key, the same
 // in all repeats of the call. SalesOS knows none: a POST there whose answer is lost fails with [ErrOutcomeUnknown].
 // A wait that the server asks for is kept, by all goroutines, and never begun if the context's deadline comes first.
-// [WithPlan] paces calls so that the server need not refuse any.
+//
+// # Keeping within a quota
+//
+// [WithPlan] paces ClickNPS calls so that the server need not refuse any. SalesOS calls are paced by what its answers tell.
+// A program can say beforehand what is left, and how long it will take ([Client.Quotas], [NPSService.Quotas]):
+//
+//	requests := (page.Pagination.Total + 99) / 100
+//	fmt.Println(requests, "requests,", client.EstimateWait(requests).Round(time.Minute))
+//
+// While calls wait for room, walks by All, exports and calls [WithBulk] let others go first, and [WithReserve] keeps a
+// part of the hour for the others. Module github.com/clicknps/go-sdk/redisstore keeps one quota for a whole fleet.
 //
 // # Receiving webhooks
 //

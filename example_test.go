@@ -87,6 +87,27 @@ func ExampleSurveysService_All() {
 	// 250
 }
 
+func ExampleClient_EstimateWait() {
+	srv := clicknpstest.New()
+	client := srv.Client(clicknps.WithPlan(clicknps.PlanFree)) // 60 requests a minute
+	survey := srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})
+	for i := range 450 {
+		srv.Respond(survey.ID, fmt.Sprintf("user_%d", i), 9, "")
+	}
+
+	page, err := client.Responses.List(context.Background(), &clicknps.ResponseListParams{ListOptions: clicknps.ListOptions{Limit: 1}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	requests := page.Pagination.Total // a page each
+	fmt.Println(client.Quotas()[0].Left, "left of this minute")
+	fmt.Println(requests, "requests,", client.EstimateWait(requests).Round(time.Minute))
+	// Output:
+	// 59 left of this minute
+	// 450 requests, 7m0s
+}
+
 func ExampleLinksService_Mint() {
 	srv := clicknpstest.New()
 	survey := srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})

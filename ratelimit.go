@@ -73,7 +73,8 @@ type quota interface {
 }
 
 // Quotas returns what is left of the plan that [WithPlan] gave, as far as this client has used it: of a minute, and of an
-// hour. It is empty without a plan, or with one that is unlimited. It is safe for concurrent use.
+// hour. It is empty without a plan, or with one that is unlimited; a [RateLimiter] may tell of its own. It is safe for
+// concurrent use.
 func (c *Client) Quotas() []Quota { return c.Surveys.api.quotas() }
 
 // EstimateWait returns how long it takes until as many more ClickNPS requests of a walk by All, or [WithBulk], can have
