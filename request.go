@@ -108,7 +108,9 @@ func (s *service) url(c call) (url.URL, error) {
 			u.RawPath += "/" + url.PathEscape(element)
 		}
 	}
-	u.Path += "/" + strings.Join(c.path, "/")
+	for _, element := range c.path {
+		u.Path += "/" + element
+	}
 	switch q := c.query.(type) {
 	case nil:
 	case url.Values:

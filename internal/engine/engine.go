@@ -157,7 +157,7 @@ func (e *Engine) Do(ctx context.Context, call Call) (*Result, error) {
 	if err := e.admit(req.Request); err != nil {
 		return &x.result, explained(ctx, err)
 	}
-	if x.header.Get("Idempotency-Key") != "" {
+	if x.header["Idempotency-Key"] != nil {
 		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
 	}
 	if _, err := e.loop.Do(req); err != nil && !x.settled {
