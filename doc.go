@@ -62,6 +62,7 @@
 // # Keeping within a quota
 //
 // [WithPlan] paces ClickNPS calls so that the server need not refuse any. SalesOS calls are paced by what its answers tell.
+// Told of no plan, a client learns from the first refusals how many requests are let in, and keeps to that.
 // A program can say beforehand what is left, and how long it will take ([Client.Quotas], [NPSService.Quotas]):
 //
 //	requests := (page.Pagination.Total + 99) / 100

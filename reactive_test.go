@@ -1,83 +1,223 @@
 package clicknps_test
 
 import (
+	"context"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"net/http"
-	"strings"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	clicknps "github.com/clicknps/go-sdk"
 )
 
-// perSecond admits 50 requests in each second of the clock.
-type perSecond struct {
-	mu               sync.Mutex
-	second           time.Time
-	used             int
-	refused, allowed int
-	latency          time.Duration
+// limit is how a server decides on a request at a time since its start. If it refuses one, it says when it may let one in.
+type limit func(now time.Duration) (refused bool, wait time.Duration)
+
+// fixed lets n requests in in each window.
+func fixed(n int, window, phase time.Duration) limit {
+	current, used := time.Duration(-1), 0
+	return func(now time.Duration) (bool, time.Duration) {
+		now += phase
+		if w := now / window; w != current {
+			current, used = w, 0
+		}
+		used++
+		return used > n, window - now%window
+	}
 }
 
-func (p *perSecond) RoundTrip(*http.Request) (*http.Response, error) {
-	<-time.After(p.latency / 2)
-	p.mu.Lock()
-	now := time.Now()
-	if s := now.Truncate(time.Second); s != p.second {
-		p.second, p.used = s, 0
+// sliding lets n requests in in any window.
+func sliding(n int, window time.Duration) limit {
+	var in []time.Duration
+	return func(now time.Duration) (bool, time.Duration) {
+		for len(in) > 0 && now-in[0] >= window {
+			in = in[1:]
+		}
+		if len(in) == n {
+			return true, in[0] + window - now
+		}
+		in = append(in, now)
+		return false, 0
 	}
-	ok := p.used < 50
-	if ok {
-		p.used++
-		p.allowed++
+}
+
+// bucket has n tokens, and gets as many in a window.
+func bucket(n int, window time.Duration) limit {
+	tokens, last, each := float64(n), time.Duration(0), float64(window)/float64(n)
+	return func(now time.Duration) (bool, time.Duration) {
+		tokens, last = min(float64(n), tokens+float64(now-last)/each), now
+		if tokens < 1 {
+			return true, time.Duration((1 - tokens) * each)
+		}
+		tokens--
+		return false, 0
+	}
+}
+
+// telling has l's refusals tell the same wait always.
+func telling(l limit, wait time.Duration) limit {
+	return func(now time.Duration) (bool, time.Duration) {
+		refused, _ := l(now)
+		return refused, wait
+	}
+}
+
+// limitedServer is a server with a limit.
+type limitedServer struct {
+	limit   limit
+	latency time.Duration // a half to three halves of it, there and back
+
+	mu                 sync.Mutex
+	rand               *rand.Rand
+	start              time.Time
+	answered, refusals int
+}
+
+func (s *limitedServer) RoundTrip(*http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	journey := s.latency/4 + time.Duration(s.rand.Int64N(int64(s.latency/2)+1))
+	s.mu.Unlock()
+	<-time.After(journey)
+	s.mu.Lock()
+	refused, wait := s.limit(time.Since(s.start))
+	if refused {
+		s.refusals++
 	} else {
-		p.refused++
+		s.answered++
 	}
-	p.mu.Unlock()
-	<-time.After(p.latency / 2)
-	if !ok {
-		return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"1"}}, Body: io.NopCloser(strings.NewReader("{}"))}, nil
+	s.mu.Unlock()
+	<-time.After(journey)
+	if refused {
+		return answer(429, "", "Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second))), nil
 	}
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"id":"s"}`))}, nil
+	return answer(200, object), nil
 }
 
-// Told of no plan, a client learns from the refusals how many requests are let in, and runs into the wall about once a window.
+// ask makes so many requests of it, as fast as it may, from some clients that were told of no plan.
+func (s *limitedServer) ask(t *testing.T, requests, clients, goroutines int) (took time.Duration) {
+	s.rand, s.start = rand.New(rand.NewPCG(1, uint64(goroutines))), time.Now()
+	work := make(chan struct{}, requests)
+	for range requests {
+		work <- struct{}{}
+	}
+	close(work)
+	var group sync.WaitGroup
+	for range clients {
+		c := connect(t, nowhere, through(s))
+		for range goroutines / clients {
+			group.Go(func() {
+				for range work {
+					assert.NoError(t, getCall.call(t.Context(), c))
+				}
+			})
+		}
+	}
+	group.Wait()
+	assert.Equal(t, requests, s.answered)
+	return time.Since(s.start)
+}
+
+// Told of no plan, a client learns from the first refusals how many requests are let in, and keeps to that.
 func TestALimitIsLearned(t *testing.T) {
 	t.Parallel()
-	const requests, ideal = 400, 7 * time.Second // eight windows, the first of which begins at once
-	for _, goroutines := range []int{4, 8, 12} {
-		t.Run(fmt.Sprintf("%d goroutines", goroutines), func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				server := &perSecond{latency: 2 * time.Millisecond}
-				client, err := clicknps.New(clicknps.WithAPIKey("sk_test_x"), clicknps.WithHTTPClient(&http.Client{Transport: server}))
-				require.NoError(t, err)
-				start := time.Now()
-				work := make(chan struct{}, requests)
-				for range requests {
-					work <- struct{}{}
-				}
-				close(work)
-				var group sync.WaitGroup
-				for range goroutines {
-					group.Go(func() {
-						for range work {
-							if _, err := client.Surveys.Get(t.Context(), "s"); err != nil {
-								t.Error(err)
-							}
-						}
+	const requests, ideal = 400, 8 * time.Second
+	limits := map[string]func() limit{
+		"sliding": func() limit { return sliding(50, time.Second) },
+		"bucket":  func() limit { return bucket(50, time.Second) },
+	}
+	for phase := time.Duration(0); phase < time.Second; phase += 130 * time.Millisecond {
+		limits[fmt.Sprint("fixed, begun ", phase, " before")] = func() limit { return fixed(50, time.Second, phase) }
+	}
+	for name, limit := range limits {
+		for _, goroutines := range []int{4, 8, 16} {
+			for _, latency := range []time.Duration{0, 2 * time.Millisecond, 20 * time.Millisecond} {
+				t.Run(fmt.Sprint(name, ", ", goroutines, " goroutines, ", latency), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						s := &limitedServer{limit: limit(), latency: latency}
+						assert.LessOrEqual(t, s.ask(t, requests, 1, goroutines), ideal*11/10)
+						assert.LessOrEqual(t, s.refusals, requests/20)
 					})
-				}
-				group.Wait()
-				require.Equal(t, requests, server.allowed)
-				require.LessOrEqual(t, server.refused, requests/20)
-				require.LessOrEqual(t, time.Since(start), ideal*11/10)
+				})
+			}
+		}
+	}
+}
+
+// A server need not say how long its window is: the rest of it, half of it, or when the next request may come.
+func TestALimitIsLearnedFromAnyWait(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]limit{
+		"the rest":   fixed(60, time.Minute, 20*time.Second),
+		"the whole":  telling(fixed(60, time.Minute, 20*time.Second), time.Minute),
+		"a half":     telling(fixed(60, time.Minute, 0), 30*time.Second),
+		"the next":   sliding(60, time.Minute),
+		"each token": bucket(60, time.Minute),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &limitedServer{limit: limit, latency: 20 * time.Millisecond}
+				assert.LessOrEqual(t, s.ask(t, 480, 1, 8), 8*time.Minute*11/10)
+				assert.LessOrEqual(t, s.refusals, 480/15)
 			})
 		})
 	}
+}
+
+// Clients that know nothing of each other share a limit.
+func TestALimitIsShared(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]limit{"fixed": fixed(50, time.Second, 0), "sliding": sliding(50, time.Second), "bucket": bucket(50, time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &limitedServer{limit: limit, latency: 20 * time.Millisecond}
+				assert.LessOrEqual(t, s.ask(t, 1600, 4, 16), 32*time.Second*13/10)
+				assert.LessOrEqual(t, s.refusals, 1600/20)
+			})
+		})
+	}
+}
+
+// What was learned while others took half of the limit is not kept to forever.
+func TestALimitIsLearnedAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shared := fixed(50, time.Second, 0)
+		s := &limitedServer{latency: 20 * time.Millisecond, limit: func(now time.Duration) (bool, time.Duration) {
+			if now < 5*time.Second {
+				shared(now) // somebody else's
+			}
+			return shared(now)
+		}}
+		assert.LessOrEqual(t, s.ask(t, 3000, 1, 8), 80*time.Second, "60 s would be ideal, and 120 s if it stayed at half")
+		assert.LessOrEqual(t, s.refusals, 3000/20)
+	})
+}
+
+// A guess is no reason to refuse a call that has little time.
+func TestALearnedLimitRefusesNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		s := &limitedServer{limit: func(time.Duration) (bool, time.Duration) {
+			n++
+			return n == 11, 10 * time.Second
+		}}
+		s.rand, s.start = rand.New(rand.NewPCG(1, 1)), time.Now()
+		c := connect(t, nowhere, through(s))
+		for range 20 { // the eleventh is refused: ten in ten seconds, it seems
+			require.NoError(t, getCall.call(t.Context(), c))
+		}
+		require.Equal(t, 10*time.Second, time.Since(s.start))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, getCall.call(ctx, c))
+		require.Equal(t, 10*time.Second, time.Since(s.start), "at once")
+		require.NoError(t, getCall.call(t.Context(), c))
+		require.Greater(t, time.Since(s.start), 19*time.Second, "who has the time waits")
+	})
 }

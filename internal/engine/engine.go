@@ -109,6 +109,7 @@ func New(c Config) (*Engine, error) {
 		service: c.Service, policy: c.Policy, credential: c.Credential, limiter: c.Limiter, logger: c.Logger,
 		budget: budget{tokens: budgetSize},
 	}
+	e.gate.learner.Longest = c.Policy.MaxRetryAfter
 	if t := c.HTTPClient.Timeout; t > 0 {
 		// As the client's own Timeout it would also cut a stream short.
 		e.policy.AttemptTimeout = min(e.policy.AttemptTimeout, t)
@@ -174,18 +175,15 @@ func (e *Engine) admit(req *http.Request) error {
 		return err
 	}
 	for {
-		scout, err := e.gate.enter(ctx, e.policy.MaxRetryAfter)
+		scout, passed, err := e.gate.enter(ctx, e.policy.MaxRetryAfter)
 		if err != nil {
 			return err
 		}
 		x.scout = scout
-		if e.limiter == nil {
-			break
-		}
-		if x.done, err = e.limiter.Acquire(ctx); err != nil {
+		if x.done, err = e.room(ctx, scout != nil); err != nil {
 			return err
 		}
-		if !e.gate.paused() { // a pause may have begun while we waited for room
+		if x.done == nil || !e.gate.pausedAgain(passed) { // while we waited for room
 			break
 		}
 		x.free(nil)
@@ -198,6 +196,21 @@ func (e *Engine) admit(req *http.Request) error {
 	req.Header = make(http.Header) // for a Jar to add to
 	copyCookies(req.Header, x.header)
 	return nil
+}
+
+// room waits for room under the limit: the one that is known, else the one that was learned; a scout goes to see whether that holds.
+func (e *Engine) room(ctx context.Context, scout bool) (done func(http.Header), err error) {
+	switch {
+	case e.limiter != nil:
+		return e.limiter.Acquire(ctx)
+	case scout:
+		return nil, nil
+	}
+	release, err := e.gate.learner.Acquire(ctx)
+	if release == nil {
+		return nil, err
+	}
+	return func(http.Header) { release() }, nil
 }
 
 // Backoff waits as before the nth repeat of a call, from 0, or until ctx ends.

@@ -1,13 +1,13 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
+
+	"github.com/clicknps/go-sdk/internal/ratelimit"
 )
 
 // RefusedError is a wait that is not begun.
@@ -43,48 +43,56 @@ const (
 )
 
 // gate holds back every call to a service after a 429, so that one request learns of the limit and not a hundred. For the
-// same reason one request, the scout, goes first when it is not known whether requests are let in: at the start, after a
-// pause, and when as many were let in as between the last two pauses. From there on each scout makes room for twice as many.
+// same reason one request, the scout, goes first when it is not known whether requests are let in: at the start, and after
+// a pause.
 type gate struct {
 	mu      sync.Mutex
-	until   time.Time     // the pause's end
-	scout   chan struct{} // closed when the scout is back; nil: none is out
-	room    int           // requests that may be made until a scout must go
-	step    int           // one more than the next scout makes room for; 0: the next is the first since the start or a pause
-	count   int           // requests let in since then
-	learned int           // requests let in between the last two pauses; 0: not known
+	until   time.Time         // the pause's end
+	open    bool              // a scout was let in since the start, or the last pause
+	scout   chan struct{}     // closed when the scout is back; nil: none is out
+	sent    time.Time         // when it left; zero: before the pause
+	learner ratelimit.Learner // of how many are let in at a time
 }
 
 // enter returns when a request may be made, at once with a [RefusedError] if the pause would take too long, or when ctx ends.
 // scout is not nil if the request goes first: it is to be called when its outcome is known, or it is not made.
-func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), err error) {
+func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), passed pauseEnd, err error) {
 	for {
 		g.mu.Lock()
-		left, out := g.left(), g.scout
+		left, out, passed := g.left(), g.scout, pauseEnd(g.until)
 		switch {
-		case left <= 0 && g.room > 0:
-			g.room--
+		case left <= 0 && g.open:
 			g.mu.Unlock()
-			return nil, nil
+			return nil, passed, nil
 		case left <= 0 && out == nil:
 			defer g.mu.Unlock()
-			g.scout = make(chan struct{})
-			return g.scouted, nil
+			g.scout, g.sent = make(chan struct{}), time.Now()
+			return g.scouted, passed, nil
 		}
 		g.mu.Unlock()
 		if left <= 0 {
 			if waited, err := wait(ctx, g.scouting(ctx), out); waited || err != nil {
-				return nil, err
+				return nil, passed, err
 			}
 			continue
 		}
 		if err := refusal(ctx, left, longest); err != nil {
-			return nil, err
+			return nil, passed, err
 		}
 		if err := sleep(ctx, left); err != nil {
-			return nil, err
+			return nil, passed, err
 		}
 	}
+}
+
+// pauseEnd is when the latest pause ends that a request has passed.
+type pauseEnd time.Time
+
+// pausedAgain reports whether a pause has begun since, from whose end no scout is back.
+func (g *gate) pausedAgain(passed pauseEnd) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.open && !g.until.Equal(time.Time(passed))
 }
 
 // scouting is how long to wait for a scout: half the time that there is must be left for the request.
@@ -116,37 +124,23 @@ func (g *gate) left() time.Duration {
 	return time.Until(g.until)
 }
 
-func (g *gate) paused() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.left() > 0
-}
-
 // admitted is told of every attempt that was not answered 429.
 func (g *gate) admitted(scout bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.left() > 0: // it was let in before the pause
-		g.learned++
-		return
-	case scout && g.step == 0:
-		// Two less than learned: this scout has gone, and the next goes while the last of the others may be under way.
-		g.room, g.step = max(0, cmp.Or(g.learned, math.MaxInt)-2), 1
-	case scout:
-		g.room, g.step = g.step-1, 2*g.step
+	if scout && !g.sent.IsZero() {
+		g.open = true
+		g.learner.Begin(g.sent)
 	}
-	g.count++
+	g.learner.LetIn()
 }
 
 // pause closes the gate.
 func (g *gate) pause(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.count > 0 {
-		g.learned, g.count = g.count, 0
-	}
-	g.room, g.step = 0, 0
+	g.open, g.sent = false, time.Time{}
+	g.learner.Refused()
 	if until := time.Now().Add(d); until.After(g.until) {
 		g.until = until
 	}

@@ -53,6 +53,22 @@ func New(rules ...Rule) *Limiter {
 	return l
 }
 
+// note counts a request that did not ask.
+func (l *Limiter) note() {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	l.take()
+	l.answer(time.Now())
+}
+
+// change puts r in place of the one rule that there is.
+func (l *Limiter) change(r Rule) {
+	l.queue.mu.Lock()
+	defer l.queue.mu.Unlock()
+	l.rules[0], l.longest = r, max(l.longest, r.Window)
+	l.queue.serve(time.Now(), l)
+}
+
 // Acquire waits until one request may be sent in the lane of ctx, or until ctx ends; it then returns the
 // [context.Cause]. A wait that can't end before the deadline of ctx is refused at once with a [*WaitError].
 //
