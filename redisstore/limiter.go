@@ -42,7 +42,7 @@ type Limiter struct {
 	attemptTimeout time.Duration
 
 	mu       sync.Mutex
-	line     list.List            // of *waiter: first come, first served
+	line     line
 	spare    []slot               // leased, and not used yet
 	answered map[string]time.Time // slots that Redis is to be told of: when they were answered, or will have been
 	unused   []string             // slots that Redis is to take back
@@ -51,7 +51,7 @@ type Limiter struct {
 	handed   int                  // slots handed out since Redis was last asked for some
 	visit    *visit               // under way, or nil
 	askedAt  time.Time            // when Redis was last asked for slots
-	askAt    time.Time            // when to ask Redis for slots again, if somebody waits
+	askAt    time.Time            // when to ask Redis for slots again, if somebody waits; zero: that visit is under way
 	tellAt   time.Time            // when to tell Redis, if there is something to tell
 	retryAt  time.Time            // not before this time, after a failure
 	known    usage                // of the whole fleet
@@ -69,6 +69,7 @@ type slot struct {
 
 // waiter is a call of Acquire.
 type waiter struct {
+	lane     lane
 	done     chan struct{} // closed when slot or err is set
 	place    *list.Element // in line; nil: it has left
 	deadline time.Time     // zero: none, or it is known that the wait can end before it
@@ -150,8 +151,8 @@ func invalid(what, problem string) error {
 }
 
 // Acquire waits until one request may be sent, or until ctx ends; it then returns the [context.Cause]. In one process,
-// first come is first served; among processes it is chance. A wait that can't end before the deadline of ctx is refused
-// as soon as Redis has said so: the error is [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a
+// those that are not bulk ([clicknps.IsBulk]) go before all that are, and else first come is first served; among
+// processes it is chance. A wait that can't end before the deadline of ctx is refused as soon as Redis has said so: the error is [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a
 // [*clicknps.Error] whose RetryAfter is the shortest wait that was possible. With [Stop], Redis' own error is returned
 // while it does not answer.
 //

@@ -83,7 +83,7 @@ func (l *Limiter) begin(now time.Time) *visit {
 	v.question = question{
 		Process:   l.process,
 		First:     l.leased,
-		Waiting:   min(l.line.Len(), maxWaiting),
+		Waiting:   min(l.line.len(), maxWaiting),
 		Lease:     (l.attemptTimeout + patience + hold).Milliseconds(),
 		Answered:  make(map[string]int64, len(l.answered)),
 		Unused:    append([]string{}, l.unused...),
@@ -109,7 +109,7 @@ func (l *Limiter) begin(now time.Time) *visit {
 		if now.Sub(l.askedAt) < hold {
 			v.question.Ahead = min(l.handed, maxAhead)
 		}
-		l.handed, l.askedAt = 0, now
+		l.handed, l.askedAt, l.askAt = 0, now, time.Time{}
 		l.askPositions(v)
 	}
 	l.tellAt = now.Add(tellAfter)
@@ -121,9 +121,9 @@ func (l *Limiter) begin(now time.Time) *visit {
 // askPositions asks how long those with a deadline will have to wait at least.
 func (l *Limiter) askPositions(v *visit) {
 	position := 0
-	for e := l.line.Front(); e != nil; e = e.Next() {
+	for w := range l.line.waiting() {
 		position++
-		if w := e.Value.(*waiter); !w.deadline.IsZero() {
+		if !w.deadline.IsZero() {
 			v.judged = append(v.judged, w)
 			v.question.Positions = append(v.question.Positions, position)
 		}
@@ -206,18 +206,13 @@ func (l *Limiter) learn(v *visit, answer *reply, now time.Time) {
 	l.serve(now)
 	for i, w := range v.judged {
 		if w.place != nil {
-			l.judge(w.place, now, time.Duration(answer.Waits[i])*time.Millisecond)
+			l.judge(w, now, time.Duration(answer.Waits[i])*time.Millisecond)
 		}
 	}
-	if q.Waiting > 0 {
+	if l.askAt.IsZero() { // else somebody came during the visit who is to be asked for at once
 		l.askAt = now
 		if next := time.Duration(answer.Next) * time.Millisecond; next > 0 {
 			l.askAt = now.Add(max(askSeldom, min(next, max(next/4, askEvery))))
-		}
-	}
-	for e := l.line.Front(); e != nil; e = e.Next() {
-		if w := e.Value.(*waiter); !w.deadline.IsZero() { // it came during the visit
-			l.askAt = now
 		}
 	}
 }
@@ -232,7 +227,7 @@ func (l *Limiter) doWithout(err error, now time.Time) {
 		}
 		return
 	}
-	for e := l.line.Front(); e != nil; e = l.line.Front() {
-		l.settle(e, slot{}, err)
+	for w := range l.line.waiting() {
+		l.settle(w, slot{}, err)
 	}
 }
