@@ -38,6 +38,7 @@ type Limiter struct {
 	key            string
 	process        string // begins the names of this process' slots
 	rules          []rule // the shortest window first
+	reserve        int    // of the longest window, for interactive requests only
 	away           Away
 	attemptTimeout time.Duration
 
@@ -62,9 +63,10 @@ type Limiter struct {
 
 // slot is the right to make one request.
 type slot struct {
-	id    string
-	useBy time.Time
-	share *share // that it was taken of; nil: it was leased of Redis
+	id       string
+	useBy    time.Time
+	reserved bool   // not for a bulk request
+	share    *share // that it was taken of; nil: it was leased of Redis
 }
 
 // waiter is a call of Acquire.
@@ -97,6 +99,20 @@ func WithAttemptTimeout(d time.Duration) Option {
 			return invalid("WithAttemptTimeout", "must be positive")
 		}
 		l.attemptTimeout = d
+		return nil
+	}
+}
+
+// WithReserve keeps the last requests of the plan's hour for interactive requests: those that are bulk ([clicknps.IsBulk])
+// leave them alone. Every process should have the same reserve; one that has less lets its bulk requests take of it. Of a
+// [FairShare], each process keeps its part of the reserve, rounded up. The requests must be below the plan's PerHour, and
+// not negative, or it is [clicknps.ErrInvalidParams].
+func WithReserve(requests int) Option {
+	return func(l *Limiter) error {
+		if requests < 0 {
+			return invalid("WithReserve", "the number of requests must not be negative")
+		}
+		l.reserve = requests
 		return nil
 	}
 }
@@ -137,6 +153,9 @@ func newLimiter(client redis.UniversalClient, key string, rules []rule, opts ...
 		if err := opt(l); err != nil {
 			return nil, err
 		}
+	}
+	if l.reserve > 0 && l.reserve >= rules[len(rules)-1].limit {
+		return nil, invalid("WithReserve", "the reserve must be below the plan's requests in an hour")
 	}
 	for _, r := range l.rules {
 		if r.limit < l.away.processes {

@@ -95,7 +95,7 @@ func (l *Limiter) step() {
 // serve lets go whoever can go.
 func (l *Limiter) serve(now time.Time) {
 	for w := range l.line.waiting() {
-		s, ok := l.take(now)
+		s, ok := l.take(w.lane, now)
 		if !ok {
 			break
 		}
@@ -108,7 +108,7 @@ func (l *Limiter) serve(now time.Time) {
 	position := 0
 	for w := range l.line.waiting() {
 		position++
-		l.judge(w, now, l.share.wait(position, now))
+		l.judge(w, now, l.share.wait(w.lane, position, now))
 	}
 }
 
@@ -120,13 +120,13 @@ func (l *Limiter) judge(w *waiter, now time.Time, wait time.Duration) {
 	w.deadline = time.Time{}
 }
 
-func (l *Limiter) take(now time.Time) (slot, bool) {
-	switch {
-	case len(l.spare) > 0:
-		s := l.spare[0]
-		l.spare = l.spare[1:]
+func (l *Limiter) take(lane lane, now time.Time) (slot, bool) {
+	if i := slices.IndexFunc(l.spare, func(s slot) bool { return lane == interactive || !s.reserved }); i >= 0 {
+		s := l.spare[i]
+		l.spare = slices.Delete(l.spare, i, i+1)
 		return s, true
-	case l.share != nil && l.share.wait(1, now) == 0:
+	}
+	if l.share != nil && l.share.wait(lane, 1, now) == 0 {
 		l.share.take()
 		l.alone++
 		s := slot{id: fmt.Sprintf("%s:alone:%d", l.process, l.alone), share: l.share}
@@ -171,8 +171,8 @@ func (l *Limiter) setAlarm(now time.Time) {
 	for _, s := range l.spare {
 		at = sooner(at, s.useBy)
 	}
-	if l.share != nil && l.line.first() != nil {
-		at = sooner(at, now.Add(l.share.wait(1, now)))
+	if w := l.line.first(); w != nil && l.share != nil {
+		at = sooner(at, now.Add(l.share.wait(w.lane, 1, now)))
 	}
 	if at.IsZero() {
 		return

@@ -36,24 +36,26 @@ type visit struct {
 
 // question is what the script is asked. Its times are milliseconds.
 type question struct {
-	Process   string           `json:"process"`
-	First     int              `json:"first"`   // number of the next slot of this process
-	Waiting   int              `json:"waiting"` // requests that wait for a slot
-	Ahead     int              `json:"ahead"`   // slots that are wanted besides, if there are plenty
-	Lease     int64            `json:"lease"`
-	Rules     []scriptRule     `json:"rules"`
-	Answered  map[string]int64 `json:"answered"` // how long ago
-	Unused    []string         `json:"unused"`
-	Positions []int            `json:"positions"` // in line, whose wait is to be told
-	Witness   *witness         `json:"witness,omitempty"`
-	Used      int              `json:"used"`   // requests that the longest window may have seen, at most
-	Alone     bool             `json:"alone"`  // processes may have used their shares
-	Settle    int64            `json:"settle"` // how long they may take to come back, one after the other
+	Process     string           `json:"process"`
+	First       int              `json:"first"`       // number of the next slot of this process
+	Waiting     int              `json:"waiting"`     // requests that wait for a slot
+	Interactive int              `json:"interactive"` // of all that wait, those that go first
+	Ahead       int              `json:"ahead"`       // slots that are wanted besides, if there are plenty
+	Lease       int64            `json:"lease"`
+	Rules       []scriptRule     `json:"rules"`
+	Answered    map[string]int64 `json:"answered"` // how long ago
+	Unused      []string         `json:"unused"`
+	Positions   []int            `json:"positions"` // in line, whose wait is to be told
+	Witness     *witness         `json:"witness,omitempty"`
+	Used        int              `json:"used"`   // requests that the longest window may have seen, at most
+	Alone       bool             `json:"alone"`  // processes may have used their shares
+	Settle      int64            `json:"settle"` // how long they may take to come back, one after the other
 }
 
 type scriptRule struct {
-	Limit  int   `json:"limit"`
-	Window int64 `json:"window"`
+	Limit   int   `json:"limit"`
+	Window  int64 `json:"window"`
+	Reserve int   `json:"reserve"` // of the limit
 }
 
 // witness is a slot that Redis has been told the answer of: it stays for a window, unless Redis loses its memory.
@@ -64,11 +66,12 @@ type witness struct {
 
 // reply is what the script answers.
 type reply struct {
-	Now     int64   `json:"now"`
-	Granted int     `json:"granted"`
-	Used    int     `json:"used"`
-	Next    int64   `json:"next"` // wait of the first request that got no slot
-	Waits   []int64 `json:"waits"`
+	Now      int64   `json:"now"`
+	Granted  int     `json:"granted"`
+	Reserved int     `json:"reserved"` // of those granted, the last ones: they are of the reserve
+	Used     int     `json:"used"`
+	Next     int64   `json:"next"` // wait of the first request that got no slot
+	Waits    []int64 `json:"waits"`
 }
 
 // usage is how much of the longest window's quota the fleet had used at a time.
@@ -81,23 +84,25 @@ type usage struct {
 func (l *Limiter) begin(now time.Time) *visit {
 	v := &visit{started: now, done: make(chan struct{}), answered: make(map[string]time.Time, len(l.answered))}
 	v.question = question{
-		Process:   l.process,
-		First:     l.leased,
-		Waiting:   min(l.line.len(), maxWaiting),
-		Lease:     (l.attemptTimeout + patience + hold).Milliseconds(),
-		Answered:  make(map[string]int64, len(l.answered)),
-		Unused:    append([]string{}, l.unused...),
-		Positions: []int{},
-		Witness:   l.witness,
-		Used:      l.mayBeUsed(now),
-		Alone:     l.share != nil && now.Sub(l.known.at) >= l.rules[0].window,
-		Settle:    (2 * (retryEvery + patience)).Milliseconds(),
+		Process:     l.process,
+		First:       l.leased,
+		Waiting:     min(l.line.len(), maxWaiting),
+		Interactive: l.line[interactive].Len(),
+		Lease:       (l.attemptTimeout + patience + hold).Milliseconds(),
+		Answered:    make(map[string]int64, len(l.answered)),
+		Unused:      append([]string{}, l.unused...),
+		Positions:   []int{},
+		Witness:     l.witness,
+		Used:        l.mayBeUsed(now),
+		Alone:       l.share != nil && now.Sub(l.known.at) >= l.rules[0].window,
+		Settle:      (2 * (retryEvery + patience)).Milliseconds(),
 	}
 	var longest time.Duration
 	for _, r := range l.rules {
 		longest = r.window + margin
-		v.question.Rules = append(v.question.Rules, scriptRule{r.limit, longest.Milliseconds()})
+		v.question.Rules = append(v.question.Rules, scriptRule{Limit: r.limit, Window: longest.Milliseconds()})
 	}
+	v.question.Rules[len(l.rules)-1].Reserve = l.reserve
 	for id, at := range l.answered {
 		if now.Sub(at) > longest {
 			delete(l.answered, id)
@@ -200,7 +205,11 @@ func (l *Limiter) learn(v *visit, answer *reply, now time.Time) {
 	}
 	l.unused = l.unused[len(q.Unused):]
 	for i := range answer.Granted {
-		l.spare = append(l.spare, slot{id: fmt.Sprintf("%s:%d", l.process, q.First+i), useBy: now.Add(hold)})
+		l.spare = append(l.spare, slot{
+			id:       fmt.Sprintf("%s:%d", l.process, q.First+i),
+			useBy:    now.Add(hold),
+			reserved: i >= answer.Granted-answer.Reserved,
+		})
 	}
 	l.leased += answer.Granted
 	l.serve(now)
@@ -223,7 +232,7 @@ func (l *Limiter) doWithout(err error, now time.Time) {
 	l.retryAt = now.Add(retryEvery)
 	if l.away.processes > 0 {
 		if l.share == nil {
-			l.share = newShare(l.rules, l.away.processes, l.mayBeUsed(now), now)
+			l.share = newShare(l.rules, l.reserve, l.away.processes, l.mayBeUsed(now), now)
 		}
 		return
 	}
