@@ -29,6 +29,9 @@
 // interactive ones of another waiting. [WithReserve] keeps a part of the hour for interactive requests, whichever process
 // they come from.
 //
+// [Limiter.Quotas] tells what is left for the whole fleet, and [Limiter.EstimateWait] how long many requests will take,
+// before they begin. Either is one visit of Redis.
+//
 // # What to expect of a Limiter when Redis fails
 //
 // Redis does not answer within two seconds, or with an error: what [WhenAway] says.

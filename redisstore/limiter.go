@@ -55,6 +55,7 @@ type Limiter struct {
 	askAt    time.Time            // when to ask Redis for slots again, if somebody waits; zero: that visit is under way
 	tellAt   time.Time            // when to tell Redis, if there is something to tell
 	retryAt  time.Time            // not before this time, after a failure
+	reading  *reading             // asked for, or nil
 	known    usage                // of the whole fleet
 	witness  *witness
 	share    *share // nil: Redis is there

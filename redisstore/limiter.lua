@@ -46,10 +46,11 @@ if since > 0 and seen <= since then
   end
 end
 
+local room = {} -- of each rule
 local left, common = math.huge, math.huge -- common: of what is left, those that are not in a reserve
-for _, rule in ipairs(q.rules) do
-  local room = rule.limit - redis.call('ZCOUNT', slots, '(' .. now - rule.window, '+inf')
-  left, common = math.min(left, room), math.min(common, room - rule.reserve)
+for i, rule in ipairs(q.rules) do
+  room[i] = rule.limit - redis.call('ZCOUNT', slots, '(' .. now - rule.window, '+inf')
+  left, common = math.min(left, room[i]), math.min(common, room[i] - rule.reserve)
 end
 
 -- The first slots are for the interactive requests; they alone may take of the reserve. Nobody leases more than a tenth of
@@ -63,6 +64,9 @@ while granted < wanted do
       break
     end
     left, common = left - 1, common - 1
+    for i in ipairs(room) do
+      room[i] = room[i] - 1
+    end
   end
   redis.call('ZADD', slots, now + q.lease, id)
   granted = granted + 1
@@ -105,12 +109,26 @@ for i, position in ipairs(q.positions) do
   waits[i] = position > granted and wait(position - granted) or 0
 end
 
-redis.call('PEXPIRE', slots, q.lease + longest)
+local ages = {}
+if q.ages then
+  local scores = redis.call('ZRANGE', slots, 0, -1, 'WITHSCORES')
+  for i = 2, #scores, 2 do
+    ages[i / 2] = math.max(0, now - scores[i])
+  end
+end
+
+-- The key expires when no slot counts any more, and no sooner for a process that has shorter leases or only looks.
+local latest = redis.call('ZREVRANGE', slots, 0, 0, 'WITHSCORES')[2]
+if latest then
+  redis.call('PEXPIRE', slots, math.max(redis.call('PTTL', slots), latest + longest - now))
+end
 return cjson.encode({
   now = now,
   granted = granted,
   reserved = reserved, -- of those granted, the last ones
   used = redis.call('ZCARD', slots),
   next = wait(1),
+  left = room,
   waits = #waits > 0 and waits or nil, -- an empty table would become an object
+  ages = #ages > 0 and ages or nil,
 })

@@ -155,6 +155,9 @@ func (l *Limiter) nextVisit() (at time.Time) {
 	if len(l.answered)+len(l.unused) > 0 {
 		at = sooner(at, later(l.tellAt, l.retryAt))
 	}
+	if l.reading != nil { // even if Redis has just failed
+		at = sooner(at, l.reading.since)
+	}
 	return at
 }
 

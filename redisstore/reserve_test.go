@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/clicknpstest"
 )
 
 var tenAnHour = []rule{{600, time.Minute}, {10, time.Hour}}
@@ -56,6 +57,24 @@ func TestReserveIsForInteractiveRequestsOfTheFleet(t *testing.T) {
 		spend(t, other, 1)
 		assert.Zero(t, time.Since(start))
 		requireRefused(t.Context(), t, one, time.Minute, time.Hour+margin)
+	})
+}
+
+func TestClientsTellTheirBulkRequests(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
+		l := newTestLimiter(t, connect(t, m), tenAnHour, WithReserve(9))
+		client := clicknpstest.Run(t).Client(clicknps.WithRateLimiter(l))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := clicknps.Collect(client.Surveys.All(ctx, nil), 1)
+		require.NoError(t, err)
+		_, err = clicknps.Collect(client.Surveys.All(ctx, nil), 1)
+		require.ErrorIs(t, err, clicknps.ErrRateLimited)
+		_, err = client.Surveys.List(ctx, nil, clicknps.WithBulk())
+		require.ErrorIs(t, err, clicknps.ErrRateLimited)
+		_, err = client.Surveys.List(ctx, nil)
+		require.NoError(t, err)
+		travel(time.Second)
 	})
 }
 

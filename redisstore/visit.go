@@ -30,6 +30,7 @@ type visit struct {
 	question question
 	answered map[string]time.Time
 	judged   []*waiter // in the order of the question's positions
+	reading  *reading  // or nil
 	done     chan struct{}
 	err      error // set before done is closed
 }
@@ -46,6 +47,7 @@ type question struct {
 	Answered    map[string]int64 `json:"answered"` // how long ago
 	Unused      []string         `json:"unused"`
 	Positions   []int            `json:"positions"` // in line, whose wait is to be told
+	Ages        bool             `json:"ages"`      // whether to tell those of the slots
 	Witness     *witness         `json:"witness,omitempty"`
 	Used        int              `json:"used"`   // requests that the longest window may have seen, at most
 	Alone       bool             `json:"alone"`  // processes may have used their shares
@@ -56,6 +58,13 @@ type scriptRule struct {
 	Limit   int   `json:"limit"`
 	Window  int64 `json:"window"`
 	Reserve int   `json:"reserve"` // of the limit
+}
+
+func (r scriptRule) limit(lane lane) int {
+	if lane == interactive {
+		return r.Limit
+	}
+	return r.Limit - r.Reserve
 }
 
 // witness is a slot that Redis has been told the answer of: it stays for a window, unless Redis loses its memory.
@@ -71,7 +80,9 @@ type reply struct {
 	Reserved int     `json:"reserved"` // of those granted, the last ones: they are of the reserve
 	Used     int     `json:"used"`
 	Next     int64   `json:"next"` // wait of the first request that got no slot
+	Left     []int   `json:"left"` // of each rule; less than none after a loss
 	Waits    []int64 `json:"waits"`
+	Ages     []int64 `json:"ages"` // how long ago each slot's request was answered, the oldest first; 0: it is in flight
 }
 
 // usage is how much of the longest window's quota the fleet had used at a time.
@@ -95,6 +106,7 @@ func (l *Limiter) begin(now time.Time) *visit {
 		Witness:     l.witness,
 		Used:        l.mayBeUsed(now),
 		Alone:       l.share != nil && now.Sub(l.known.at) >= l.rules[0].window,
+		Ages:        l.reading != nil && l.reading.ages,
 		Settle:      (2 * (retryEvery + patience)).Milliseconds(),
 	}
 	var longest time.Duration
@@ -118,7 +130,7 @@ func (l *Limiter) begin(now time.Time) *visit {
 		l.askPositions(v)
 	}
 	l.tellAt = now.Add(tellAfter)
-	l.visit = v
+	l.visit, l.reading, v.reading = v, nil, l.reading
 	go l.run(v)
 	return v
 }
@@ -153,6 +165,9 @@ func (l *Limiter) run(v *visit) {
 		l.doWithout(err, now)
 	}
 	close(v.done)
+	if v.reading != nil {
+		v.reading.finish(l, v, answer)
+	}
 	l.step()
 }
 
