@@ -119,8 +119,8 @@ func WithReserve(requests int) Option {
 }
 
 // NewLimiter returns a limiter of all processes that have the same Redis, key and plan. The key names the quota, for
-// example by the account: each account's requests have a limiter of their own. Redis is not asked before the first
-// Acquire.
+// example by the account: each account's requests have a limiter of their own. Redis is not asked before the
+// limiter is used.
 //
 // An empty key, no client, a negative plan, or a fair share of less than one request is [clicknps.ErrInvalidParams].
 func NewLimiter(client redis.UniversalClient, key string, plan clicknps.Plan, opts ...Option) (*Limiter, error) {

@@ -212,6 +212,18 @@ func TestEstimateCountsOnSlotsLeasedAhead(t *testing.T) {
 	})
 }
 
+func TestEstimateOutlivesSlotsThatRedisHasForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
+		l := newTestLimiter(t, connect(t, m), aMinute)
+		w := l.enter(t.Context())
+		<-w.done
+		l.leave(w) // leased, and not used
+		m.FlushAll()
+		assert.Zero(t, estimate(t, l, 60))
+		travel(time.Second)
+	})
+}
+
 func TestReadingsAreSharedAndDoNotWaitForALull(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
 		var visits atomic.Int64
