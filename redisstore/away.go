@@ -22,17 +22,19 @@ type share struct{ buckets []*bucket }
 
 // bucket is a rule's part of a share: when each of its slots may be used, the soonest first. Those in use are not here.
 type bucket struct {
-	window time.Duration
-	free   []time.Time
+	window  time.Duration
+	reserve int // that bulk requests leave free
+	free    []time.Time
 }
 
-// newShare returns an equal share of what is left of the rules if so many slots may have been used until now.
-func newShare(rules []rule, processes, used int, now time.Time) *share {
+// newShare returns an equal share of what is left of the rules, and of the last one's reserve, if so many slots may have
+// been used until now.
+func newShare(rules []rule, reserve, processes, used int, now time.Time) *share {
 	s := new(share)
 	for _, r := range rules {
 		b := &bucket{window: r.window + margin}
 		limit := r.limit / processes
-		free := max(0, limit-(used+processes-1)/processes)
+		free := max(0, limit-part(used, processes))
 		for i := range limit {
 			at := now
 			if i >= free {
@@ -42,15 +44,22 @@ func newShare(rules []rule, processes, used int, now time.Time) *share {
 		}
 		s.buckets = append(s.buckets, b)
 	}
+	s.buckets[len(rules)-1].reserve = part(reserve, processes)
 	return s
 }
 
+// part divides by the number of processes, and rounds up.
+func part(n, processes int) int { return (n + processes - 1) / processes }
+
 // wait returns how long the request in that position has to wait at least.
-func (s *share) wait(position int, now time.Time) (longest time.Duration) {
+func (s *share) wait(lane lane, position int, now time.Time) (longest time.Duration) {
 	for _, b := range s.buckets {
-		wait := b.window // if all of those in use were answered now
-		if position <= len(b.free) {
-			wait = b.free[position-1].Sub(now)
+		wait, last := b.window, position // if all of those in use were answered now
+		if lane == bulk {
+			last += b.reserve
+		}
+		if last <= len(b.free) {
+			wait = b.free[last-1].Sub(now)
 		}
 		longest = max(longest, wait)
 	}

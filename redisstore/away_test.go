@@ -144,9 +144,11 @@ func TestFaultyLine(t *testing.T) {
 				defer cancel()
 				var wg sync.WaitGroup
 				for range 3 {
-					l := newTestLimiter(t, between{connect(t, m), faulty}, rules, WithAttemptTimeout(time.Second))
-					for range 3 {
+					l := newTestLimiter(t, between{connect(t, m), faulty}, rules, WithAttemptTimeout(time.Second),
+						WithReserve(rng.IntN(10)))
+					for range 2 {
 						wg.Go(func() { stubborn(ctx, l, server) })
+						wg.Go(func() { stubborn(inBulk(ctx), l, server) })
 					}
 				}
 				wg.Wait()

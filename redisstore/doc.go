@@ -22,6 +22,16 @@
 // time and all answers that have come; a process that is busy leases some slots ahead while there are plenty, and gives
 // back within a second what it did not use.
 //
+// # Who goes first
+//
+// In one process, interactive requests go before bulk ones: those of a walk by All, of an export, or made with
+// [clicknps.WithBulk]. Among processes it is chance who goes first, so that the bulk requests of one can keep the
+// interactive ones of another waiting. [WithReserve] keeps a part of the hour for interactive requests, whichever process
+// they come from.
+//
+// [Limiter.Quotas] tells what is left for the whole fleet, and [Limiter.EstimateWait] how long many requests will take,
+// before they begin. Either is one visit of Redis.
+//
 // # What to expect of a Limiter when Redis fails
 //
 // Redis does not answer within two seconds, or with an error: what [WhenAway] says.

@@ -72,6 +72,34 @@ func ExampleLimiter_Acquire() {
 	// process 2 would have to wait for a minute
 }
 
+func ExampleLimiter_EstimateWait() {
+	rdb, stop := connect()
+	defer stop()
+
+	plan := clicknps.Plan{PerMinute: 60, PerHour: 1000}
+	limiter, err := redisstore.NewLimiter(rdb, "clicknps:acme", plan, redisstore.WithReserve(100))
+	if err != nil {
+		panic(err)
+	}
+	ctx := context.Background()
+	quotas, err := limiter.Quotas(ctx)
+	if err != nil {
+		panic(err)
+	}
+	for _, q := range quotas {
+		fmt.Printf("%d of %d requests left in %v\n", q.Left, q.Limit, q.Window)
+	}
+	wait, err := limiter.EstimateWait(ctx, 412)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println("412 requests take", wait.Round(time.Minute))
+	// Output:
+	// 60 of 60 requests left in 1m0s
+	// 1000 of 1000 requests left in 1h0m0s
+	// 412 requests take 6m0s
+}
+
 func ExampleNewDeduper() {
 	rdb, stop := connect()
 	defer stop()

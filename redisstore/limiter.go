@@ -38,11 +38,12 @@ type Limiter struct {
 	key            string
 	process        string // begins the names of this process' slots
 	rules          []rule // the shortest window first
+	reserve        int    // of the longest window, for interactive requests only
 	away           Away
 	attemptTimeout time.Duration
 
 	mu       sync.Mutex
-	line     list.List            // of *waiter: first come, first served
+	line     line
 	spare    []slot               // leased, and not used yet
 	answered map[string]time.Time // slots that Redis is to be told of: when they were answered, or will have been
 	unused   []string             // slots that Redis is to take back
@@ -51,9 +52,10 @@ type Limiter struct {
 	handed   int                  // slots handed out since Redis was last asked for some
 	visit    *visit               // under way, or nil
 	askedAt  time.Time            // when Redis was last asked for slots
-	askAt    time.Time            // when to ask Redis for slots again, if somebody waits
+	askAt    time.Time            // when to ask Redis for slots again, if somebody waits; zero: that visit is under way
 	tellAt   time.Time            // when to tell Redis, if there is something to tell
 	retryAt  time.Time            // not before this time, after a failure
+	reading  *reading             // asked for, or nil
 	known    usage                // of the whole fleet
 	witness  *witness
 	share    *share // nil: Redis is there
@@ -62,13 +64,15 @@ type Limiter struct {
 
 // slot is the right to make one request.
 type slot struct {
-	id    string
-	useBy time.Time
-	share *share // that it was taken of; nil: it was leased of Redis
+	id       string
+	useBy    time.Time
+	reserved bool   // not for a bulk request
+	share    *share // that it was taken of; nil: it was leased of Redis
 }
 
 // waiter is a call of Acquire.
 type waiter struct {
+	lane     lane
 	done     chan struct{} // closed when slot or err is set
 	place    *list.Element // in line; nil: it has left
 	deadline time.Time     // zero: none, or it is known that the wait can end before it
@@ -100,9 +104,23 @@ func WithAttemptTimeout(d time.Duration) Option {
 	}
 }
 
+// WithReserve keeps the last requests of the plan's hour for interactive requests: those that are bulk ([clicknps.IsBulk])
+// leave them alone. Every process should have the same reserve; one that has less lets its bulk requests take of it. Of a
+// [FairShare], each process keeps its part of the reserve, rounded up. The requests must be below the plan's PerHour, and
+// not negative, or it is [clicknps.ErrInvalidParams].
+func WithReserve(requests int) Option {
+	return func(l *Limiter) error {
+		if requests < 0 {
+			return invalid("WithReserve", "the number of requests must not be negative")
+		}
+		l.reserve = requests
+		return nil
+	}
+}
+
 // NewLimiter returns a limiter of all processes that have the same Redis, key and plan. The key names the quota, for
-// example by the account: each account's requests have a limiter of their own. Redis is not asked before the first
-// Acquire.
+// example by the account: each account's requests have a limiter of their own. Redis is not asked before the
+// limiter is used.
 //
 // An empty key, no client, a negative plan, or a fair share of less than one request is [clicknps.ErrInvalidParams].
 func NewLimiter(client redis.UniversalClient, key string, plan clicknps.Plan, opts ...Option) (*Limiter, error) {
@@ -137,6 +155,9 @@ func newLimiter(client redis.UniversalClient, key string, rules []rule, opts ...
 			return nil, err
 		}
 	}
+	if l.reserve > 0 && l.reserve >= rules[len(rules)-1].limit {
+		return nil, invalid("WithReserve", "the reserve must be below the plan's requests in an hour")
+	}
 	for _, r := range l.rules {
 		if r.limit < l.away.processes {
 			return nil, invalid("FairShare", "the plan has less than one request for each process")
@@ -150,8 +171,8 @@ func invalid(what, problem string) error {
 }
 
 // Acquire waits until one request may be sent, or until ctx ends; it then returns the [context.Cause]. In one process,
-// first come is first served; among processes it is chance. A wait that can't end before the deadline of ctx is refused
-// as soon as Redis has said so: the error is [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a
+// those that are not bulk ([clicknps.IsBulk]) go before all that are, and else first come is first served; among
+// processes it is chance. A wait that can't end before the deadline of ctx is refused as soon as Redis has said so: the error is [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a
 // [*clicknps.Error] whose RetryAfter is the shortest wait that was possible. With [Stop], Redis' own error is returned
 // while it does not answer.
 //

@@ -46,35 +46,56 @@ if since > 0 and seen <= since then
   end
 end
 
-local left = q.rules[1].limit
-for _, rule in ipairs(q.rules) do
-  left = math.min(left, rule.limit - redis.call('ZCOUNT', slots, '(' .. now - rule.window, '+inf'))
+local room = {} -- of each rule
+local left, common = math.huge, math.huge -- common: of what is left, those that are not in a reserve
+for i, rule in ipairs(q.rules) do
+  room[i] = rule.limit - redis.call('ZCOUNT', slots, '(' .. now - rule.window, '+inf')
+  left, common = math.min(left, room[i]), math.min(common, room[i] - rule.reserve)
 end
 
--- Nobody leases more than a tenth of what is left ahead of its need.
-local wanted = q.waiting + math.max(0, math.min(q.ahead, math.floor((left - q.waiting) / 10)))
-local granted = 0
+-- The first slots are for the interactive requests; they alone may take of the reserve. Nobody leases more than a tenth of
+-- what is left ahead of its need.
+local wanted = q.waiting + math.max(0, math.min(q.ahead, math.floor((common - q.waiting) / 10)))
+local granted, reserved = 0, 0
 while granted < wanted do
   local id = q.process .. ':' .. q.first + granted
   if not redis.call('ZSCORE', slots, id) then -- else a lost answer has granted it already
-    if left <= 0 then
+    if left <= 0 or (common <= 0 and granted >= q.interactive) then
       break
     end
-    left = left - 1
+    left, common = left - 1, common - 1
+    for i in ipairs(room) do
+      room[i] = room[i] - 1
+    end
   end
   redis.call('ZADD', slots, now + q.lease, id)
   granted = granted + 1
+  if common < 0 then
+    reserved = reserved + 1
+  end
 end
 
 -- wait is how long (ms) the request in that position has to wait at least: if all requests in flight were answered now,
--- and nobody else asked.
+-- and nobody else asked. A request goes a window after the one that is its limit before it; that one may wait too.
+local interactive = math.max(0, q.interactive - granted)
 local function wait(position)
   local longest_wait = 0
   for _, rule in ipairs(q.rules) do
-    local round, place = math.floor((position - 1) / rule.limit), (position - 1) % rule.limit
-    local rank = rule.limit - 1 - place
-    local slot = redis.call('ZREVRANGE', slots, rank, rank, 'WITHSCORES')
-    local this = round * rule.window
+    local place, windows, limit = position, 0, rule.limit
+    local function go_back(last)
+      local n = math.max(0, math.ceil((place - last) / limit))
+      place, windows = place - n * limit, windows + n
+    end
+    if position > interactive then
+      limit = rule.limit - rule.reserve
+      go_back(math.max(limit, interactive))
+    end
+    if place <= interactive then
+      limit = rule.limit
+      go_back(limit)
+    end
+    local slot = redis.call('ZREVRANGE', slots, limit - place, limit - place, 'WITHSCORES')
+    local this = windows * rule.window
     if slot[2] then
       this = this + math.max(0, math.min(tonumber(slot[2]), now) + rule.window - now)
     end
@@ -88,11 +109,26 @@ for i, position in ipairs(q.positions) do
   waits[i] = position > granted and wait(position - granted) or 0
 end
 
-redis.call('PEXPIRE', slots, q.lease + longest)
+local ages = {}
+if q.ages then
+  local scores = redis.call('ZRANGE', slots, 0, -1, 'WITHSCORES')
+  for i = 2, #scores, 2 do
+    ages[i / 2] = math.max(0, now - scores[i])
+  end
+end
+
+-- The key expires when no slot counts any more, and no sooner for a process that has shorter leases or only looks.
+local latest = redis.call('ZREVRANGE', slots, 0, 0, 'WITHSCORES')[2]
+if latest then
+  redis.call('PEXPIRE', slots, math.max(redis.call('PTTL', slots), latest + longest - now))
+end
 return cjson.encode({
   now = now,
   granted = granted,
+  reserved = reserved, -- of those granted, the last ones
   used = redis.call('ZCARD', slots),
   next = wait(1),
+  left = room,
   waits = #waits > 0 and waits or nil, -- an empty table would become an object
+  ages = #ages > 0 and ages or nil,
 })

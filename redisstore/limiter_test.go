@@ -40,7 +40,7 @@ func requireIdle(t *testing.T, l *Limiter) {
 	require.Empty(t, l.answered)
 	require.Empty(t, l.unused)
 	require.Empty(t, l.spare)
-	require.Zero(t, l.line.Len())
+	require.Nil(t, l.line.first())
 }
 
 // enqueue starts an Acquire that has to wait. Its error, or nil, comes with the channel.

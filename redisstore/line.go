@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"container/list"
 	"context"
 	"fmt"
 	"slices"
@@ -23,12 +22,12 @@ const (
 func (l *Limiter) enter(ctx context.Context) *waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := &waiter{done: make(chan struct{})}
+	w := &waiter{lane: laneOf(ctx), done: make(chan struct{})}
 	w.deadline, _ = ctx.Deadline()
-	if l.line.Len() == 0 || !w.deadline.IsZero() {
+	l.line.enter(w)
+	if l.line.first() == w || !w.deadline.IsZero() {
 		l.askAt = time.Now()
 	}
-	w.place = l.line.PushBack(w)
 	l.step()
 	return w
 }
@@ -39,7 +38,7 @@ func (l *Limiter) leave(w *waiter) {
 	defer l.mu.Unlock()
 	switch {
 	case w.place != nil:
-		l.line.Remove(w.place)
+		l.line.leave(w)
 	case w.err != nil:
 	case w.slot.share != nil:
 		delete(l.answered, w.slot.id)
@@ -95,41 +94,39 @@ func (l *Limiter) step() {
 
 // serve lets go whoever can go.
 func (l *Limiter) serve(now time.Time) {
-	for e := l.line.Front(); e != nil; e = l.line.Front() {
-		s, ok := l.take(now)
+	for w := range l.line.waiting() {
+		s, ok := l.take(w.lane, now)
 		if !ok {
 			break
 		}
 		l.handed++
-		l.settle(e, s, nil)
+		l.settle(w, s, nil)
 	}
 	if l.share == nil {
 		return
 	}
 	position := 0
-	for e, next := l.line.Front(), (*list.Element)(nil); e != nil; e = next {
-		next = e.Next()
+	for w := range l.line.waiting() {
 		position++
-		l.judge(e, now, l.share.wait(position, now))
+		l.judge(w, now, l.share.wait(w.lane, position, now))
 	}
 }
 
 // judge refuses a wait that can't end before its deadline.
-func (l *Limiter) judge(e *list.Element, now time.Time, wait time.Duration) {
-	w := e.Value.(*waiter)
+func (l *Limiter) judge(w *waiter, now time.Time, wait time.Duration) {
 	if !w.deadline.IsZero() && wait >= w.deadline.Sub(now) {
-		l.settle(e, slot{}, refused(wait))
+		l.settle(w, slot{}, refused(wait))
 	}
 	w.deadline = time.Time{}
 }
 
-func (l *Limiter) take(now time.Time) (slot, bool) {
-	switch {
-	case len(l.spare) > 0:
-		s := l.spare[0]
-		l.spare = l.spare[1:]
+func (l *Limiter) take(lane lane, now time.Time) (slot, bool) {
+	if i := slices.IndexFunc(l.spare, func(s slot) bool { return lane == interactive || !s.reserved }); i >= 0 {
+		s := l.spare[i]
+		l.spare = slices.Delete(l.spare, i, i+1)
 		return s, true
-	case l.share != nil && l.share.wait(1, now) == 0:
+	}
+	if l.share != nil && l.share.wait(lane, 1, now) == 0 {
 		l.share.take()
 		l.alone++
 		s := slot{id: fmt.Sprintf("%s:alone:%d", l.process, l.alone), share: l.share}
@@ -141,15 +138,15 @@ func (l *Limiter) take(now time.Time) (slot, bool) {
 }
 
 // settle ends a wait.
-func (l *Limiter) settle(e *list.Element, s slot, err error) {
-	w := l.line.Remove(e).(*waiter)
-	w.place, w.slot, w.err = nil, s, err
+func (l *Limiter) settle(w *waiter, s slot, err error) {
+	l.line.leave(w)
+	w.slot, w.err = s, err
 	close(w.done)
 }
 
 // nextVisit is when Redis is to be visited next; zero: there is no need to.
 func (l *Limiter) nextVisit() (at time.Time) {
-	if l.line.Len() > 0 {
+	if l.line.first() != nil {
 		at = l.askAt
 		if l.share != nil {
 			at = l.retryAt
@@ -157,6 +154,9 @@ func (l *Limiter) nextVisit() (at time.Time) {
 	}
 	if len(l.answered)+len(l.unused) > 0 {
 		at = sooner(at, later(l.tellAt, l.retryAt))
+	}
+	if l.reading != nil { // even if Redis has just failed
+		at = sooner(at, l.reading.since)
 	}
 	return at
 }
@@ -174,8 +174,8 @@ func (l *Limiter) setAlarm(now time.Time) {
 	for _, s := range l.spare {
 		at = sooner(at, s.useBy)
 	}
-	if l.share != nil && l.line.Len() > 0 {
-		at = sooner(at, now.Add(l.share.wait(1, now)))
+	if w := l.line.first(); w != nil && l.share != nil {
+		at = sooner(at, now.Add(l.share.wait(w.lane, 1, now)))
 	}
 	if at.IsZero() {
 		return

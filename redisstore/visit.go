@@ -30,30 +30,41 @@ type visit struct {
 	question question
 	answered map[string]time.Time
 	judged   []*waiter // in the order of the question's positions
+	reading  *reading  // or nil
 	done     chan struct{}
 	err      error // set before done is closed
 }
 
 // question is what the script is asked. Its times are milliseconds.
 type question struct {
-	Process   string           `json:"process"`
-	First     int              `json:"first"`   // number of the next slot of this process
-	Waiting   int              `json:"waiting"` // requests that wait for a slot
-	Ahead     int              `json:"ahead"`   // slots that are wanted besides, if there are plenty
-	Lease     int64            `json:"lease"`
-	Rules     []scriptRule     `json:"rules"`
-	Answered  map[string]int64 `json:"answered"` // how long ago
-	Unused    []string         `json:"unused"`
-	Positions []int            `json:"positions"` // in line, whose wait is to be told
-	Witness   *witness         `json:"witness,omitempty"`
-	Used      int              `json:"used"`   // requests that the longest window may have seen, at most
-	Alone     bool             `json:"alone"`  // processes may have used their shares
-	Settle    int64            `json:"settle"` // how long they may take to come back, one after the other
+	Process     string           `json:"process"`
+	First       int              `json:"first"`       // number of the next slot of this process
+	Waiting     int              `json:"waiting"`     // requests that wait for a slot
+	Interactive int              `json:"interactive"` // of all that wait, those that go first
+	Ahead       int              `json:"ahead"`       // slots that are wanted besides, if there are plenty
+	Lease       int64            `json:"lease"`
+	Rules       []scriptRule     `json:"rules"`
+	Answered    map[string]int64 `json:"answered"` // how long ago
+	Unused      []string         `json:"unused"`
+	Positions   []int            `json:"positions"` // in line, whose wait is to be told
+	Ages        bool             `json:"ages"`      // whether to tell those of the slots
+	Witness     *witness         `json:"witness,omitempty"`
+	Used        int              `json:"used"`   // requests that the longest window may have seen, at most
+	Alone       bool             `json:"alone"`  // processes may have used their shares
+	Settle      int64            `json:"settle"` // how long they may take to come back, one after the other
 }
 
 type scriptRule struct {
-	Limit  int   `json:"limit"`
-	Window int64 `json:"window"`
+	Limit   int   `json:"limit"`
+	Window  int64 `json:"window"`
+	Reserve int   `json:"reserve"` // of the limit
+}
+
+func (r scriptRule) limit(lane lane) int {
+	if lane == interactive {
+		return r.Limit
+	}
+	return r.Limit - r.Reserve
 }
 
 // witness is a slot that Redis has been told the answer of: it stays for a window, unless Redis loses its memory.
@@ -64,11 +75,14 @@ type witness struct {
 
 // reply is what the script answers.
 type reply struct {
-	Now     int64   `json:"now"`
-	Granted int     `json:"granted"`
-	Used    int     `json:"used"`
-	Next    int64   `json:"next"` // wait of the first request that got no slot
-	Waits   []int64 `json:"waits"`
+	Now      int64   `json:"now"`
+	Granted  int     `json:"granted"`
+	Reserved int     `json:"reserved"` // of those granted, the last ones: they are of the reserve
+	Used     int     `json:"used"`
+	Next     int64   `json:"next"` // wait of the first request that got no slot
+	Left     []int   `json:"left"` // of each rule; less than none after a loss
+	Waits    []int64 `json:"waits"`
+	Ages     []int64 `json:"ages"` // how long ago each slot's request was answered, the oldest first; 0: it is in flight
 }
 
 // usage is how much of the longest window's quota the fleet had used at a time.
@@ -81,23 +95,26 @@ type usage struct {
 func (l *Limiter) begin(now time.Time) *visit {
 	v := &visit{started: now, done: make(chan struct{}), answered: make(map[string]time.Time, len(l.answered))}
 	v.question = question{
-		Process:   l.process,
-		First:     l.leased,
-		Waiting:   min(l.line.Len(), maxWaiting),
-		Lease:     (l.attemptTimeout + patience + hold).Milliseconds(),
-		Answered:  make(map[string]int64, len(l.answered)),
-		Unused:    append([]string{}, l.unused...),
-		Positions: []int{},
-		Witness:   l.witness,
-		Used:      l.mayBeUsed(now),
-		Alone:     l.share != nil && now.Sub(l.known.at) >= l.rules[0].window,
-		Settle:    (2 * (retryEvery + patience)).Milliseconds(),
+		Process:     l.process,
+		First:       l.leased,
+		Waiting:     min(l.line.len(), maxWaiting),
+		Interactive: l.line[interactive].Len(),
+		Lease:       (l.attemptTimeout + patience + hold).Milliseconds(),
+		Answered:    make(map[string]int64, len(l.answered)),
+		Unused:      append([]string{}, l.unused...),
+		Positions:   []int{},
+		Witness:     l.witness,
+		Used:        l.mayBeUsed(now),
+		Alone:       l.share != nil && now.Sub(l.known.at) >= l.rules[0].window,
+		Ages:        l.reading != nil && l.reading.ages,
+		Settle:      (2 * (retryEvery + patience)).Milliseconds(),
 	}
 	var longest time.Duration
 	for _, r := range l.rules {
 		longest = r.window + margin
-		v.question.Rules = append(v.question.Rules, scriptRule{r.limit, longest.Milliseconds()})
+		v.question.Rules = append(v.question.Rules, scriptRule{Limit: r.limit, Window: longest.Milliseconds()})
 	}
+	v.question.Rules[len(l.rules)-1].Reserve = l.reserve
 	for id, at := range l.answered {
 		if now.Sub(at) > longest {
 			delete(l.answered, id)
@@ -109,11 +126,11 @@ func (l *Limiter) begin(now time.Time) *visit {
 		if now.Sub(l.askedAt) < hold {
 			v.question.Ahead = min(l.handed, maxAhead)
 		}
-		l.handed, l.askedAt = 0, now
+		l.handed, l.askedAt, l.askAt = 0, now, time.Time{}
 		l.askPositions(v)
 	}
 	l.tellAt = now.Add(tellAfter)
-	l.visit = v
+	l.visit, l.reading, v.reading = v, nil, l.reading
 	go l.run(v)
 	return v
 }
@@ -121,9 +138,9 @@ func (l *Limiter) begin(now time.Time) *visit {
 // askPositions asks how long those with a deadline will have to wait at least.
 func (l *Limiter) askPositions(v *visit) {
 	position := 0
-	for e := l.line.Front(); e != nil; e = e.Next() {
+	for w := range l.line.waiting() {
 		position++
-		if w := e.Value.(*waiter); !w.deadline.IsZero() {
+		if !w.deadline.IsZero() {
 			v.judged = append(v.judged, w)
 			v.question.Positions = append(v.question.Positions, position)
 		}
@@ -148,6 +165,9 @@ func (l *Limiter) run(v *visit) {
 		l.doWithout(err, now)
 	}
 	close(v.done)
+	if v.reading != nil {
+		v.reading.finish(l, v, answer)
+	}
 	l.step()
 }
 
@@ -200,24 +220,23 @@ func (l *Limiter) learn(v *visit, answer *reply, now time.Time) {
 	}
 	l.unused = l.unused[len(q.Unused):]
 	for i := range answer.Granted {
-		l.spare = append(l.spare, slot{id: fmt.Sprintf("%s:%d", l.process, q.First+i), useBy: now.Add(hold)})
+		l.spare = append(l.spare, slot{
+			id:       fmt.Sprintf("%s:%d", l.process, q.First+i),
+			useBy:    now.Add(hold),
+			reserved: i >= answer.Granted-answer.Reserved,
+		})
 	}
 	l.leased += answer.Granted
 	l.serve(now)
 	for i, w := range v.judged {
 		if w.place != nil {
-			l.judge(w.place, now, time.Duration(answer.Waits[i])*time.Millisecond)
+			l.judge(w, now, time.Duration(answer.Waits[i])*time.Millisecond)
 		}
 	}
-	if q.Waiting > 0 {
+	if l.askAt.IsZero() { // else somebody came during the visit who is to be asked for at once
 		l.askAt = now
 		if next := time.Duration(answer.Next) * time.Millisecond; next > 0 {
 			l.askAt = now.Add(max(askSeldom, min(next, max(next/4, askEvery))))
-		}
-	}
-	for e := l.line.Front(); e != nil; e = e.Next() {
-		if w := e.Value.(*waiter); !w.deadline.IsZero() { // it came during the visit
-			l.askAt = now
 		}
 	}
 }
@@ -228,11 +247,11 @@ func (l *Limiter) doWithout(err error, now time.Time) {
 	l.retryAt = now.Add(retryEvery)
 	if l.away.processes > 0 {
 		if l.share == nil {
-			l.share = newShare(l.rules, l.away.processes, l.mayBeUsed(now), now)
+			l.share = newShare(l.rules, l.reserve, l.away.processes, l.mayBeUsed(now), now)
 		}
 		return
 	}
-	for e := l.line.Front(); e != nil; e = l.line.Front() {
-		l.settle(e, slot{}, err)
+	for w := range l.line.waiting() {
+		l.settle(w, slot{}, err)
 	}
 }
