@@ -46,6 +46,9 @@ func (l *Limiter) leave(w *waiter) {
 		l.giveBack(w.slot.id)
 		w.slot.share.putBack(time.Now())
 	default:
+		if l.witness != nil && l.witness.ID == w.slot.id { // it may be given back
+			l.witness = nil
+		}
 		l.spare = append(l.spare, w.slot)
 	}
 	l.step()
@@ -128,6 +131,7 @@ func (l *Limiter) take(now time.Time) (slot, bool) {
 	case len(l.spare) > 0:
 		s := l.spare[0]
 		l.spare = l.spare[1:]
+		l.witness = &witness{s.id, s.grantedAt}
 		return s, true
 	case l.share != nil && l.share.wait(1, now) == 0:
 		l.share.take()
