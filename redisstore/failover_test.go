@@ -115,11 +115,10 @@ func startWorkers(t *testing.T, server *arrivals, limiters ...*Limiter) {
 }
 
 // eight returns the limiters of eight processes.
-func eight(t *testing.T, client func(*testing.T) redis.UniversalClient, rules []rule, opts ...Option) (limiters []*Limiter) {
+func eight(t *testing.T, client func(*testing.T) redis.UniversalClient, rules []rule) (limiters []*Limiter) {
 	t.Helper()
-	opts = append(opts, WithAttemptTimeout(300*time.Millisecond))
 	for range 8 {
-		limiters = append(limiters, newTestLimiter(t, client(t), rules, opts...))
+		limiters = append(limiters, newTestLimiter(t, client(t), rules, WithAttemptTimeout(300*time.Millisecond)))
 	}
 	return limiters
 }
@@ -295,6 +294,15 @@ func TestFailoverWithoutWhatOthersTold(t *testing.T) {
 	spend(t, other, 1)
 	assert.Greater(t, time.Since(start), rules[0].window, "nothing is sent for a window")
 	assert.True(t, noticed(t, p.replica))
+}
+
+func TestMasterWithoutItsReplicaRefuses(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t, "--min-replicas-to-write", "1")
+	_, err := newTestLimiter(t, r.client(t), aMinute).Acquire(t.Context())
+	require.ErrorContains(t, err, "NOREPLICAS")
+	_, err = newTestDeduper(t, r.client(t)).Claim(t.Context(), "a", time.Hour)
+	require.ErrorContains(t, err, "NOREPLICAS")
 }
 
 func TestClaimsAfterAFailover(t *testing.T) {
