@@ -70,7 +70,7 @@ func (p *pair) client(t *testing.T) redis.UniversalClient {
 // cut makes the replica a master of its own: it does not hear of what the master is told from now on.
 func (p *pair) cut(t *testing.T) {
 	t.Helper()
-	require.NoError(t, p.replica.client(t).SlaveOf(t.Context(), "NO", "ONE").Err())
+	require.NoError(t, p.replica.client(t).ReplicaOf(t.Context(), "NO", "ONE").Err())
 }
 
 // failOver kills the master, and sends the clients to what was its replica.
