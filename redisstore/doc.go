@@ -37,13 +37,16 @@
 // Redis does not answer within two seconds, or with an error: what [WhenAway] says.
 //
 // Redis comes back without its memory (a restart without persistence, an old snapshot, an eviction, a FLUSHALL) or
-// without its last writes (a failover to a replica, which Redis does not wait for): the first process that misses what
-// it has told Redis itself counts as many requests as the fleet may have made. For a minute nothing is sent, and the
-// hour loses up to two minutes' requests. If Redis has lost only what others told it, or no process is left that had
-// been answered within the last hour, nobody notices, and as many requests as were lost can be sent too many.
+// without its last writes (a failover to a replica, which Redis does not wait for): the first process that misses the
+// slot it has used last counts as many requests as the fleet may have made. For a minute nothing is sent, and the hour
+// loses up to two minutes' requests. Until such a process comes, or if none is left that has used a slot within the last
+// hour, as many requests as were lost can be sent too many. A failover that loses nothing costs nothing.
 //
-// Redis' clock jumps (a step by NTP, a new master with another clock): windows are too short by as much as it jumps
-// ahead, once. A slow clock (7 ppm) is allowed for.
+// A replica is promoted while its master still answers some clients (a partition): until they leave it, each of the two
+// keeps a quota of its own. A master with min-replicas-to-write refuses, which is an error as above.
+//
+// Redis' clock jumps (a step by NTP, a new master or another node of a cluster with another clock): windows are too
+// short by as much as it jumps ahead, once. A slow clock (7 ppm) is allowed for.
 //
 // Part of the processes can't reach Redis: with [Stop] the promise holds. With [FairShare] the others do not know what
 // these send until they are back, and the fleet may send up to their share too many.

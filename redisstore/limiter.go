@@ -64,10 +64,11 @@ type Limiter struct {
 
 // slot is the right to make one request.
 type slot struct {
-	id       string
-	useBy    time.Time
-	reserved bool   // not for a bulk request
-	share    *share // that it was taken of; nil: it was leased of Redis
+	id        string
+	grantedAt int64 // by Redis' clock, in milliseconds
+	useBy     time.Time
+	reserved  bool   // not for a bulk request
+	share     *share // that it was taken of; nil: it was leased of Redis
 }
 
 // waiter is a call of Acquire.

@@ -10,6 +10,13 @@ local longest = q.rules[#q.rules].window
 
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', now - longest)
 
+-- Redis does not know everything that was sent if the witness, a slot that must still be here, is gone (by a restart or a
+-- failover). This visit may be the one that tells of its answer, so it is looked for first.
+local witness, since = q.witness, 0 -- since: when somebody must have seen to it
+if witness and now < witness.at + longest and not redis.call('ZSCORE', slots, witness.id) then
+  since = witness.at
+end
+
 -- Slots that Redis learns of only now were among those that it took for used, further below, at the time seen.
 local seen = tonumber(redis.call('ZSCORE', slots, 'lost:1') or 0)
 local surplus = 0
@@ -30,15 +37,10 @@ for _, id in ipairs(q.unused) do
   redis.call('ZREM', slots, id)
 end
 
--- Redis does not know everything that was sent if the witness, a slot that must still be here, is gone (by a restart or a
--- failover), or if processes have been on their own for longer than a window. Then as many slots count from now on as may
+-- Nor does it if processes have been on their own for longer than a window. Then as many slots count from now on as may
 -- have been used. Whoever comes later sees that somebody has seen to it.
-local witness, since = q.witness, 0 -- since: when somebody must have seen to it
 if q.alone then
-  since = now - q.settle
-end
-if witness and now < witness.at + longest and not redis.call('ZSCORE', slots, witness.id) then
-  since = math.max(since, witness.at)
+  since = math.max(since, now - q.settle)
 end
 if since > 0 and seen <= since then
   for i = 1, math.max(q.rules[1].limit, q.used - redis.call('ZCARD', slots)) do

@@ -45,6 +45,9 @@ func (l *Limiter) leave(w *waiter) {
 		l.giveBack(w.slot.id)
 		w.slot.share.putBack(time.Now())
 	default:
+		if l.witness != nil && l.witness.ID == w.slot.id { // it may be given back
+			l.witness = nil
+		}
 		l.spare = append(l.spare, w.slot)
 	}
 	l.step()
@@ -124,6 +127,7 @@ func (l *Limiter) take(lane lane, now time.Time) (slot, bool) {
 	if i := slices.IndexFunc(l.spare, func(s slot) bool { return lane == interactive || !s.reserved }); i >= 0 {
 		s := l.spare[i]
 		l.spare = slices.Delete(l.spare, i, i+1)
+		l.witness = &witness{s.id, s.grantedAt}
 		return s, true
 	}
 	if l.share != nil && l.share.wait(lane, 1, now) == 0 {

@@ -67,10 +67,11 @@ func (r scriptRule) limit(lane lane) int {
 	return r.Limit - r.Reserve
 }
 
-// witness is a slot that Redis has been told the answer of: it stays for a window, unless Redis loses its memory.
+// witness is the slot that was handed out last. It stays in Redis for a window, unless Redis loses its memory. That Redis
+// has been told of an answer is no witness: a slot that was leased before Redis' last writes is still there without them.
 type witness struct {
 	ID string `json:"id"`
-	At int64  `json:"at"` // by Redis' clock
+	At int64  `json:"at"` // when it was granted, by Redis' clock
 }
 
 // reply is what the script answers.
@@ -214,16 +215,14 @@ func (l *Limiter) learn(v *visit, answer *reply, now time.Time) {
 		if l.answered[id].Equal(at) {
 			delete(l.answered, id)
 		}
-		if told := answer.Now - q.Answered[id]; !at.After(v.started) && (l.witness == nil || l.witness.At <= told) {
-			l.witness = &witness{id, told}
-		}
 	}
 	l.unused = l.unused[len(q.Unused):]
 	for i := range answer.Granted {
 		l.spare = append(l.spare, slot{
-			id:       fmt.Sprintf("%s:%d", l.process, q.First+i),
-			useBy:    now.Add(hold),
-			reserved: i >= answer.Granted-answer.Reserved,
+			id:        fmt.Sprintf("%s:%d", l.process, q.First+i),
+			grantedAt: answer.Now,
+			useBy:     now.Add(hold),
+			reserved:  i >= answer.Granted-answer.Reserved,
 		})
 	}
 	l.leased += answer.Granted
