@@ -172,10 +172,10 @@ func invalid(what, problem string) error {
 }
 
 // Acquire waits until one request may be sent, or until ctx ends; it then returns the [context.Cause]. In one process,
-// those that are not bulk ([clicknps.IsBulk]) go before all that are, and else first come is first served; among
-// processes it is chance. A wait that can't end before the deadline of ctx is refused as soon as Redis has said so: the error is [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a
-// [*clicknps.Error] whose RetryAfter is the shortest wait that was possible. With [Stop], Redis' own error is returned
-// while it does not answer.
+// those that are not bulk ([clicknps.IsBulk]) go before all that are, and else first come is first served; among processes
+// it is chance. A wait that can't end before the deadline of ctx is refused as soon as Redis has said so: the error is
+// [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a [*clicknps.Error] whose RetryAfter is the shortest wait
+// that was possible. With [Stop], Redis' own error is returned while it does not answer.
 //
 // release must be called when the answer has come, or when there is none to come. It does not wait for Redis. Further
 // calls do nothing.
