@@ -23,11 +23,7 @@ func startCluster(t *testing.T) cluster {
 	t.Helper()
 	var c cluster
 	for i := range 3 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		_, bus, err := net.SplitHostPort(listener.Addr().String())
-		require.NoError(t, err)
-		require.NoError(t, listener.Close())
+		bus := freePort(t)
 		node := startRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-require-full-coverage", "no")
 		c = append(c, node)
 		client := node.client(t)

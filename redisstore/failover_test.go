@@ -153,19 +153,15 @@ func noticed(t *testing.T, s *redisServer) bool {
 // startSentinel has a Sentinel watch the pair, and fail over within a second or two.
 func startSentinel(t *testing.T, p *pair) *redisServer {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &redisServer{addr: listener.Addr().String()}
-	require.NoError(t, listener.Close())
+	port := freePort(t)
 	path, err := exec.LookPath("redis-server")
 	require.NoError(t, err)
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, "bind 127.0.0.1\nport %s\nsentinel monitor quota %s 1\n"+
 		"sentinel down-after-milliseconds quota 300\nsentinel failover-timeout quota 2000\n",
-		strings.Split(s.addr, ":")[1], strings.ReplaceAll(p.master.addr, ":", " ")), 0o600))
-	s.args = []string{path, config, "--sentinel"}
+		port, strings.ReplaceAll(p.master.addr, ":", " ")), 0o600))
+	s := &redisServer{addr: "127.0.0.1:" + port, args: []string{path, config, "--sentinel"}}
 	s.start(t)
-	t.Cleanup(s.kill)
 	client := s.client(t)
 	require.NoError(t, client.Do(t.Context(), "SENTINEL", "DEBUG", "INFO-PERIOD", "100").Err())
 	await(t, "the Sentinel knows the replica", func() bool {

@@ -89,24 +89,38 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	require.NoError(t, err, "these tests need a Redis of version 7 or newer: apt-get install redis-server, or run .ci/redis")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s := &redisServer{addr: listener.Addr().String()}
-	require.NoError(t, listener.Close())
-	_, port, err := net.SplitHostPort(s.addr)
-	require.NoError(t, err)
+	port := freePort(t)
+	s := &redisServer{addr: "127.0.0.1:" + port}
 	s.args = append([]string{
 		path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir(),
 	}, args...)
 	s.start(t)
-	t.Cleanup(s.kill)
 	return s
+}
+
+// freePort returns a port that nobody else is given for a while: its last connection was closed at this end first, so
+// that it is in TIME-WAIT. Who asks for it by its number may listen there.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	server, err := listener.Accept()
+	require.NoError(t, err)
+	require.NoError(t, server.Close())
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	return port
 }
 
 func (s *redisServer) start(t *testing.T) {
 	t.Helper()
 	s.cmd = exec.Command(s.args[0], s.args[1:]...)
 	require.NoError(t, s.cmd.Start())
+	t.Cleanup(s.kill)
 	client := s.client(t)
 	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
 }
