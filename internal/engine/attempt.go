@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"time"
 )
 
@@ -82,7 +81,11 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 // of a header and for a Host, net/http's Client makes copies.
 func (x *exchange) request(req *http.Request, watch *watch) *http.Request {
 	copyCookies(x.header, req.Header)
-	req = req.WithContext(watch.traced())
+	ctx := watch.ctx
+	if req.Method != http.MethodGet { // which changes nothing, whether it was sent or not
+		ctx = watch.traced()
+	}
+	req = req.WithContext(ctx)
 	u := x.call.URL
 	req.URL, req.Host, req.Header = &u, u.Host, x.header
 	return req
@@ -154,7 +157,6 @@ type watch struct {
 	timer   *time.Timer
 	timeout time.Duration
 	conn    connection
-	trace   httptrace.ClientTrace
 }
 
 func newWatch(parent context.Context, timeout time.Duration) *watch {

@@ -15,9 +15,10 @@ type connection struct{ wanted, got atomic.Bool }
 
 // traced is the attempt's context, with ears for its connection.
 func (w *watch) traced() context.Context {
-	w.trace.GetConn = func(string) { w.conn.wanted.Store(true) }
-	w.trace.GotConn = func(httptrace.GotConnInfo) { w.conn.got.Store(true) }
-	return httptrace.WithClientTrace(w.ctx, &w.trace)
+	return httptrace.WithClientTrace(w.ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { w.conn.wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { w.conn.got.Store(true) },
+	})
 }
 
 // neverSent reports whether an attempt failed before any of it was sent: there was no connection to send it on.
