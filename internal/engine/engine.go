@@ -198,7 +198,7 @@ func (e *Engine) admit(req *http.Request) error {
 	return nil
 }
 
-// room waits for room under the limit: the one that is known, else the one that was learned; a scout goes to see whether that holds.
+// room waits for room under the limit: the one that is known, else the one that was learned, which scouts put to the test.
 func (e *Engine) room(ctx context.Context, scout bool) (done func(http.Header), err error) {
 	switch {
 	case e.limiter != nil:

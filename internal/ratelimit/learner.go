@@ -122,7 +122,8 @@ func (l *Learner) learn(now time.Time) {
 // grow tries a higher limit if the present one was kept for long enough.
 func (l *Learner) grow(now time.Time) {
 	g := l.guess
-	if !l.refused.IsZero() || l.count-g.before < g.patience*g.limit || now.Sub(g.since) < time.Duration(g.patience)*(g.window+margin) {
+	used, passed := l.count-g.before, now.Sub(g.since)
+	if !l.refused.IsZero() || used < g.patience*g.limit || passed < time.Duration(g.patience)*(g.window+margin) {
 		return
 	}
 	if g.tried {
