@@ -101,6 +101,7 @@ func (c *config) connect(s *service, limiter engine.Limiter) (*service, error) {
 		Policy:     c.policy,
 		Credential: s.credential,
 		Limiter:    limiter,
+		Holds:      s.quota != nil,
 		Logger:     c.logger,
 	})
 	if err != nil {

@@ -123,3 +123,28 @@ func TestShortDeadlineBehindAHangingFirst(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// Who has waited long enough for the first does not go when a pause has begun meanwhile.
+func TestNothingIsSentInAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &arrivals{answer: func(n int, r *http.Request) (*http.Response, error) {
+			switch {
+			case n == 1:
+				return hangsInProcess(r)
+			case n <= 3:
+				return answer(429, "", "Retry-After", "10"), nil
+			}
+			return answer(200, object), nil
+		}}
+		c := connect(t, nowhere, through(a))
+		var group sync.WaitGroup
+		for i := range 20 {
+			group.Go(func() {
+				<-time.After(time.Duration(i) * 10 * time.Millisecond)
+				assert.NoError(t, getCall.call(t.Context(), c))
+			})
+		}
+		group.Wait()
+		assert.LessOrEqual(t, a.until(10*time.Second), 4)
+	})
+}

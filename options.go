@@ -158,7 +158,8 @@ func WithHTTPClient(hc *http.Client) Option {
 	}
 }
 
-// WithMiddleware wraps the transport. The first is the outermost; each sees every attempt, with its credential.
+// WithMiddleware wraps the transport. The first is the outermost; each sees every attempt, with its credential. It may set
+// headers, but not write into their values, which requests share.
 func WithMiddleware(mw ...func(http.RoundTripper) http.RoundTripper) Option {
 	return func(c *config) error {
 		for _, m := range mw {

@@ -2,6 +2,7 @@ package clicknps_test
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -148,6 +149,29 @@ func TestAReserveIsKeptForInteractiveCalls(t *testing.T) {
 		}
 		_, err = client.Surveys.List(ctx, nil)
 		require.ErrorIs(t, err, clicknps.ErrRateLimited)
+	})
+}
+
+// After a pause the requests in line for the plan go on, and none of them costs more of it than one.
+func TestAPauseCostsNothingOfThePlan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t, clicknpstest.WithLatency(20*time.Millisecond))
+		client := srv.Client(clicknps.WithPlan(clicknps.PlanFree))
+		start := time.Now()
+		var group sync.WaitGroup
+		for range 300 {
+			group.Go(func() {
+				if _, err := client.Surveys.List(t.Context(), nil); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		<-time.After(90 * time.Second)
+		srv.Inject(clicknpstest.Fault{Status: 429, Header: http.Header{"Retry-After": {"1"}}, Times: 1})
+		group.Wait()
+		require.Less(t, time.Since(start), 5*time.Minute+5*time.Second)
+		require.Equal(t, 1000-301, client.Quotas()[1].Left)
 	})
 }
 

@@ -79,7 +79,8 @@ func (c *Client) Quotas() []Quota { return c.Surveys.api.quotas() }
 
 // EstimateWait returns how long it takes until as many more ClickNPS requests of a walk by All, or [WithBulk], can have
 // been sent, behind all that wait already: so that a program can say "412 requests, 37 minutes" before it begins. It
-// assumes that answers are prompt, and that nobody else uses the plan. It is 0 without a plan. It is safe for concurrent use.
+// assumes that answers are prompt, and that nobody else uses the plan. It is 0 without a plan. It takes time and memory in
+// proportion to requests, and is safe for concurrent use.
 func (c *Client) EstimateWait(requests int) time.Duration {
 	return c.Surveys.api.estimateWait(requests)
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 // limit is how a server decides on a request at a time since its start. If it refuses one, it says when it may let one in.
@@ -198,6 +200,31 @@ func TestALimitIsLearnedAnew(t *testing.T) {
 	})
 }
 
+// That a client was idle says nothing of the limit.
+func TestALimitIsLearnedFromABurst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &limitedServer{limit: fixed(60, time.Minute, 0), latency: 20 * time.Millisecond}
+		s.rand, s.start = rand.New(rand.NewPCG(1, 1)), time.Now()
+		c := connect(t, nowhere, through(s))
+		assert.Zero(t, each(t, 1, 10, c, getCall))
+		<-time.After(8 * time.Hour)
+		start := time.Now()
+		assert.Zero(t, each(t, 8, 20, c, getCall))
+		assert.Less(t, time.Since(start), 2*time.Minute+10*time.Second)
+
+		<-time.After(time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for getCall.call(ctx, c) == nil { // the last is refused, and has no time to wait
+		}
+		<-time.After(time.Hour)
+		start = time.Now()
+		assert.Zero(t, each(t, 8, 7, c, getCall))
+		assert.Less(t, time.Since(start), 5*time.Second)
+	})
+}
+
 // A guess is no reason to refuse a call that has little time.
 func TestALearnedLimitRefusesNobody(t *testing.T) {
 	t.Parallel()
@@ -213,11 +240,28 @@ func TestALearnedLimitRefusesNobody(t *testing.T) {
 			require.NoError(t, getCall.call(t.Context(), c))
 		}
 		require.Equal(t, 10*time.Second, time.Since(s.start))
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		for _, left := range []time.Duration{time.Second, 11 * time.Second, 15 * time.Second} { // it is at once, if half of it is not enough
+			ctx, cancel := context.WithTimeout(t.Context(), left)
+			require.NoError(t, getCall.call(ctx, c))
+			require.Equal(t, 10*time.Second, time.Since(s.start))
+			cancel()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 		defer cancel()
-		require.NoError(t, getCall.call(ctx, c))
-		require.Equal(t, 10*time.Second, time.Since(s.start), "at once")
-		require.NoError(t, getCall.call(t.Context(), c))
-		require.Greater(t, time.Since(s.start), 19*time.Second, "who has the time waits")
+		var group sync.WaitGroup
+		group.Go(func() {
+			_, err := c.Surveys.Get(ctx, "s1", clicknps.WithBulk())
+			assert.NoError(t, err, "however many pass it by")
+			assert.Equal(t, 30*time.Second, time.Since(s.start))
+		})
+		synctest.Wait()
+		for range 20 {
+			group.Go(func() {
+				for time.Since(s.start) < 60*time.Second {
+					assert.NoError(t, getCall.call(t.Context(), c))
+				}
+			})
+		}
+		group.Wait()
 	})
 }

@@ -243,6 +243,23 @@ func TestReserveIsThereForWhoComesDuringABulkVisit(t *testing.T) {
 	})
 }
 
+func TestReserveIsThereForWhoComesDuringAnInteractiveVisit(t *testing.T) {
+	inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
+		l := held(t, m, []rule{{5, time.Hour}}, WithReserve(4))
+		spend(t, l, 1)
+		travel(time.Minute)
+		start := time.Now()
+		first := l.enter(t.Context()) // its visit takes a second
+		travel(time.Millisecond)
+		second := l.enter(t.Context())
+		<-first.done
+		<-second.done // though nothing was told meanwhile, and no bulk request could go
+		assert.Less(t, time.Since(start), 3*time.Second)
+		l.answer(first.slot)
+		l.answer(second.slot)
+	})
+}
+
 func TestFairShareHasItsPartOfTheReserve(t *testing.T) {
 	inBubble(t, func(t *testing.T, m *miniredis.Miniredis) {
 		m.SetError(loading)

@@ -234,7 +234,8 @@ func (l *Limiter) learn(v *visit, answer *reply, now time.Time) {
 	}
 	if l.askAt.IsZero() { // else somebody came during the visit who is to be asked for at once
 		l.askAt = now
-		if next := time.Duration(answer.Next) * time.Millisecond; next > 0 {
+		next := time.Duration(answer.Next) * time.Millisecond
+		if next > 0 && (l.line[interactive].Len() == 0 || q.Interactive > answer.Granted) { // that of the line's first
 			l.askAt = now.Add(max(askSeldom, min(next, max(next/4, askEvery))))
 		}
 	}

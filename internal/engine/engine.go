@@ -25,6 +25,7 @@ type Config struct {
 	Policy     Policy
 	Credential Credential
 	Limiter    Limiter
+	Holds      bool // Limiter's room may be held for longer than an attempt takes
 	Logger     *slog.Logger
 }
 
@@ -93,6 +94,7 @@ type Engine struct {
 	policy     Policy
 	credential Credential
 	limiter    Limiter
+	holds      bool
 	logger     *slog.Logger
 	loop       *retryablehttp.Client
 	gate       gate
@@ -106,7 +108,7 @@ const loopWait = time.Nanosecond
 // New returns an engine for c.
 func New(c Config) (*Engine, error) {
 	e := &Engine{
-		service: c.Service, policy: c.Policy, credential: c.Credential, limiter: c.Limiter, logger: c.Logger,
+		service: c.Service, policy: c.Policy, credential: c.Credential, limiter: c.Limiter, holds: c.Holds, logger: c.Logger,
 		budget: budget{tokens: budgetSize},
 	}
 	e.gate.learner.Longest = c.Policy.MaxRetryAfter
@@ -180,13 +182,21 @@ func (e *Engine) admit(req *http.Request) error {
 			return err
 		}
 		x.scout = scout
-		if x.done, err = e.room(ctx, scout != nil); err != nil {
-			return err
+		if x.done == nil {
+			if x.done, err = e.room(ctx, scout != nil); err != nil {
+				return err
+			}
 		}
-		if x.done == nil || !e.gate.pausedAgain(passed) { // while we waited for room
+		again := e.gate.pausedAgain(passed) // while we waited for room
+		if e.limiter != nil {
+			again = e.gate.paused() // the scout may stand at the end of this limiter's line: nobody in it waits for that
+		}
+		if !again {
 			break
 		}
-		x.free(nil)
+		if !e.holds {
+			x.free(nil)
+		}
 		x.back()
 	}
 	x.header = x.call.Header()

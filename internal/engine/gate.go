@@ -95,6 +95,12 @@ func (g *gate) pausedAgain(passed pauseEnd) bool {
 	return !g.open && !g.until.Equal(time.Time(passed))
 }
 
+func (g *gate) paused() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.left() > 0
+}
+
 // scouting is how long to wait for a scout: half the time that there is must be left for the request.
 func (g *gate) scouting(ctx context.Context) time.Duration {
 	g.mu.Lock()
@@ -140,7 +146,7 @@ func (g *gate) pause(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.open, g.sent = false, time.Time{}
-	g.learner.Refused()
+	g.learner.Refused(d)
 	if until := time.Now().Add(d); until.After(g.until) {
 		g.until = until
 	}

@@ -96,7 +96,11 @@ func (p *HeaderPacer) Estimate(lane Lane, n int) time.Duration {
 	if !p.ends.IsZero() {
 		next = p.ends.Sub(now)
 	}
-	return next + time.Duration((last-1)/p.limit)*window
+	windows := (last - 1) / p.limit
+	if windows >= int((never-next)/window) {
+		return never
+	}
+	return next + time.Duration(windows)*window
 }
 
 // learn takes over what an answer tells. uncounted is the number of requests that the server may have received

@@ -298,6 +298,17 @@ func TestHeaderPacerForgetsAServerThatNoLongerTells(t *testing.T) {
 	})
 }
 
+func TestHeaderPacerEstimatesAnyNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := HeaderPacer{Window: time.Minute}
+		attempts(t, &p, 1)[0](quotaHeader(10, 2, time.Now().Add(time.Minute).Unix()))
+		assert.Zero(t, p.Estimate(Bulk, 2))
+		assert.Equal(t, time.Minute+tick, p.Estimate(Bulk, 3))
+		assert.Equal(t, 2*time.Minute+tick, p.Estimate(Bulk, 13))
+		assert.Equal(t, never, p.Estimate(Bulk, 1<<62))
+	})
+}
+
 func TestHeaderPacerRefusesAndGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p HeaderPacer

@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 )
@@ -18,7 +17,9 @@ type Learner struct {
 	guess   guess
 	begun   time.Time // the run
 	count   int       // requests let in since then
+	latest  history   // when the latest of them were, since begun
 	refused time.Time // when the run ended; zero: it has not
+	wanted  time.Time // until when the server wanted to be left alone
 }
 
 // guess is a limit that may be right.
@@ -37,17 +38,27 @@ const (
 	strong      = 8  // requests in a run are evidence of a limit; in fewer, chance has its part
 	patient     = 16 // windows, if the evidence is strong
 	mostPatient = 64
+
+	remembered = 1 << 12 // requests let in
 )
 
 // Acquire waits until one more request keeps to what was learned, or until ctx ends. release is nil if nothing was learned,
-// or if ctx would end before that: a guess is no reason not to try. Otherwise it must be called as that of [Limiter.Acquire].
+// or if half of the time that ctx leaves would not be enough: a guess is no reason not to try. Otherwise it must be called
+// as that of [Limiter.Acquire].
 func (l *Learner) Acquire(ctx context.Context) (release func(), err error) {
 	limiter := l.current()
 	if limiter == nil {
 		return nil, nil
 	}
-	release, err = limiter.Acquire(ctx)
-	if _, tooLong := errors.AsType[*WaitError](err); tooLong {
+	waiting := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+		waiting = half
+	}
+	release, err = limiter.Acquire(waiting)
+	if err != nil && ctx.Err() == nil {
+		limiter.note()
 		return nil, nil
 	}
 	return release, err
@@ -73,7 +84,8 @@ func (l *Learner) Begin(sent time.Time) {
 	if l.limiter != nil { // which was not asked
 		l.limiter.note()
 	}
-	l.begun, l.count, l.refused = sent, 0, time.Time{}
+	l.begun, l.count, l.refused, l.wanted = sent, 0, time.Time{}, time.Time{}
+	l.latest.first, l.latest.end = 0, 0
 	l.guess.before = 0
 }
 
@@ -81,24 +93,34 @@ func (l *Learner) Begin(sent time.Time) {
 func (l *Learner) LetIn() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	if l.begun.IsZero() { // it overtook the first
-		l.begun = time.Now()
+		l.begun = now
 	}
 	l.count++
+	if l.latest.end-l.latest.first == remembered {
+		l.latest.first++
+	}
+	l.latest.add(now.Sub(l.begun))
 }
 
-// Refused is told of each request that was.
-func (l *Learner) Refused() {
+// Refused is told of each request that was, and how long the server wants to be left alone.
+func (l *Learner) Refused(wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := time.Now()
 	if l.refused.IsZero() {
-		l.refused = time.Now()
+		l.refused = now
+	}
+	if until := now.Add(wait); until.After(l.wanted) {
+		l.wanted = until
 	}
 }
 
 // learn draws the conclusion from the run that has ended.
 func (l *Learner) learn(now time.Time) {
-	g, n, pause, run := l.guess, l.count, now.Sub(l.refused), l.refused.Sub(l.begun)
+	g, n, run := l.guess, l.count, l.refused.Sub(l.begun)
+	pause := min(now.Sub(l.refused), l.wanted.Sub(l.refused)) // nobody need have called as soon as it was over
 	switch {
 	case g.tried:
 		g.limit, g.tried, g.patience = g.kept, false, min(2*g.patience, mostPatient)
@@ -108,13 +130,13 @@ func (l *Learner) learn(now time.Time) {
 		g.pause = max(g.pause, pause)
 		g.limit, g.kept, g.window = n, n, max(g.window, min(now.Sub(l.begun), 2*g.pause))
 	default:
-		g = guess{limit: n, window: pause, pause: pause, patience: 1}
 		if run > pause { // it was more than one window
-			g.limit = max(1, int(float64(n)*float64(pause)/float64(run)))
-		} else if n >= strong {
+			n = max(1, l.latest.since(run-pause), int(float64(n)*float64(pause)/float64(run)))
+		}
+		g = guess{limit: n, kept: n, window: pause, pause: pause, patience: 1}
+		if n >= strong {
 			g.patience = patient
 		}
-		g.kept = g.limit
 	}
 	l.set(g, now)
 }

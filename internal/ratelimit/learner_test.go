@@ -16,7 +16,7 @@ func (l *Learner) run(n int, took, pause time.Duration) {
 		travel(took / time.Duration(n))
 		l.LetIn()
 	}
-	l.Refused()
+	l.Refused(pause)
 	travel(pause)
 	l.Begin(time.Now())
 }
@@ -55,6 +55,24 @@ func TestLearnerConcludes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// When nobody calls, nothing is learned of the server.
+func TestLearnerPaysIdlenessNoHeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &Learner{Longest: time.Hour}
+		l.Begin(time.Now())
+		l.LetIn()
+		travel(time.Hour)
+		for range 5000 {
+			l.LetIn()
+		}
+		l.Refused(time.Second)
+		travel(time.Hour)
+		l.Begin(time.Now())
+		assert.Equal(t, remembered, l.guess.limit, "all that are remembered of the last second")
+		assert.Equal(t, time.Second, l.guess.window)
+	})
 }
 
 func TestLearnerHoldsBack(t *testing.T) {

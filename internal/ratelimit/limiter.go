@@ -65,7 +65,7 @@ func (l *Limiter) note() {
 func (l *Limiter) change(r Rule) {
 	l.queue.mu.Lock()
 	defer l.queue.mu.Unlock()
-	l.rules[0], l.longest = r, max(l.longest, r.Window)
+	l.rules[0], l.longest = r, r.Window
 	l.queue.serve(time.Now(), l)
 }
 
