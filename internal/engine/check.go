@@ -24,7 +24,7 @@ func (e *Engine) check(ctx context.Context, _ *http.Response, err error) (bool, 
 	}
 	x.checked++
 	if x.last().StatusCode != http.StatusTooManyRequests {
-		e.gate.admitted(x.scout != nil)
+		e.gate.admitted(x.scout != nil, x.idleSince)
 	}
 	again := e.decide(ctx, x)
 	x.free(x.result.Header) // not before: a 429's pause must hold for those who wait for this room

@@ -187,6 +187,9 @@ func (e *Engine) admit(req *http.Request) error {
 				return err
 			}
 		}
+		if x.done == nil { // there was none to wait for
+			break
+		}
 		again := e.gate.pausedAgain(passed) // while we waited for room
 		if e.limiter != nil {
 			again = e.gate.paused() // the scout may stand at the end of this limiter's line: nobody in it waits for that

@@ -71,7 +71,8 @@ func (g *gate) enter(ctx context.Context, longest time.Duration) (scout func(), 
 		}
 		g.mu.Unlock()
 		if left <= 0 {
-			if waited, err := wait(ctx, g.scouting(ctx), out); waited || err != nil {
+			waited, err := wait(ctx, g.scouting(ctx), out)
+			if err != nil || (waited && !g.pausedAgain(passed)) {
 				return nil, passed, err
 			}
 			continue
@@ -130,15 +131,15 @@ func (g *gate) left() time.Duration {
 	return time.Until(g.until)
 }
 
-// admitted is told of every attempt that was not answered 429.
-func (g *gate) admitted(scout bool) {
+// admitted is told of every attempt that was not answered 429, and when it ended.
+func (g *gate) admitted(scout bool, at time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if scout && !g.sent.IsZero() {
 		g.open = true
 		g.learner.Begin(g.sent)
 	}
-	g.learner.LetIn()
+	g.learner.LetIn(at)
 }
 
 // pause closes the gate.

@@ -89,19 +89,18 @@ func (l *Learner) Begin(sent time.Time) {
 	l.guess.before = 0
 }
 
-// LetIn is told of each request that was not refused.
-func (l *Learner) LetIn() {
+// LetIn is told of each request that was not refused, and when it was answered.
+func (l *Learner) LetIn(at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
 	if l.begun.IsZero() { // it overtook the first
-		l.begun = now
+		l.begun = at
 	}
 	l.count++
 	if l.latest.end-l.latest.first == remembered {
 		l.latest.first++
 	}
-	l.latest.add(now.Sub(l.begun))
+	l.latest.add(at.Sub(l.begun))
 }
 
 // Refused is told of each request that was, and how long the server wants to be left alone.

@@ -14,7 +14,7 @@ import (
 func (l *Learner) run(n int, took, pause time.Duration) {
 	for range n {
 		travel(took / time.Duration(n))
-		l.LetIn()
+		l.LetIn(time.Now())
 	}
 	l.Refused(pause)
 	travel(pause)
@@ -62,10 +62,10 @@ func TestLearnerPaysIdlenessNoHeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &Learner{Longest: time.Hour}
 		l.Begin(time.Now())
-		l.LetIn()
+		l.LetIn(time.Now())
 		travel(time.Hour)
 		for range 5000 {
-			l.LetIn()
+			l.LetIn(time.Now())
 		}
 		l.Refused(time.Second)
 		travel(time.Hour)
@@ -86,7 +86,7 @@ func TestLearnerHoldsBack(t *testing.T) {
 		}
 		release, _ := acquire(t.Context())
 		require.Nil(t, release, "nothing is known")
-		l.LetIn() // before the first is back
+		l.LetIn(time.Now()) // before the first is back
 		l.run(9, time.Second, 10*time.Second)
 		for range 9 {
 			release, waited := acquire(t.Context())
@@ -127,7 +127,7 @@ func TestLearnerTriesMore(t *testing.T) {
 			for l.guess.limit == 10 {
 				release, err := l.Acquire(t.Context())
 				require.NoError(t, err)
-				l.LetIn()
+				l.LetIn(time.Now())
 				release()
 			}
 			require.Equal(t, 20, l.guess.limit)
@@ -140,7 +140,7 @@ func TestLearnerTriesMore(t *testing.T) {
 		for range 10 * 20 * 70 { // from now on all are let in
 			release, err := l.Acquire(t.Context())
 			require.NoError(t, err)
-			l.LetIn()
+			l.LetIn(time.Now())
 			release()
 		}
 		require.Greater(t, l.guess.limit, 100)
