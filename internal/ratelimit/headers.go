@@ -91,7 +91,7 @@ func (p *HeaderPacer) Estimate(lane Lane, n int) time.Duration {
 	if p.limit == 0 || last <= 0 {
 		return 0
 	}
-	window := max(p.Window, p.longest)
+	window := max(p.Window, p.longest, tick)
 	next := window
 	if !p.ends.IsZero() {
 		next = p.ends.Sub(now)

@@ -306,6 +306,10 @@ func TestHeaderPacerEstimatesAnyNumber(t *testing.T) {
 		assert.Equal(t, time.Minute+tick, p.Estimate(Bulk, 3))
 		assert.Equal(t, 2*time.Minute+tick, p.Estimate(Bulk, 13))
 		assert.Equal(t, never, p.Estimate(Bulk, 1<<62))
+
+		var atOnce HeaderPacer // its window ends with the answer, and nobody said how long one is
+		attempts(t, &atOnce, 1)[0](quotaHeader(10, 0, time.Now().Unix()))
+		assert.Equal(t, 2*tick, atOnce.Estimate(Bulk, 11))
 	})
 }
 
