@@ -98,7 +98,7 @@ func BenchmarkPage(b *testing.B) {
 		client := benchClient(b, srv.URL)
 		b.ReportAllocs()
 		for b.Loop() {
-			_, err := client.Surveys.List(b.Context(), &clicknps.SurveyListParams{ListOptions: clicknps.ListOptions{Limit: 100}})
+			_, err := client.Surveys.List(b.Context(), &clicknps.SurveyListParams{Limit: 100})
 			require.NoError(b, err)
 		}
 	})

@@ -9,27 +9,25 @@ import (
 	"time"
 )
 
-// What an error is, for [errors.Is]. Every error of a call is an [*Error] as well.
+// The sentinel errors, for [errors.Is].
 var (
 	ErrBadRequest   = errors.New("bad request")  // status 400 or 422
 	ErrUnauthorized = errors.New("unauthorized") // status 401: the credential is not valid
-	ErrForbidden    = errors.New("forbidden")    // status 403: the credential is not enough
+	ErrForbidden    = errors.New("forbidden")    // status 403: the credential does not permit the call
 	ErrNotFound     = errors.New("not found")    // status 404
-	ErrConflict     = errors.New("conflict")     // status 409, also: an idempotency key that was used for something else
+	ErrConflict     = errors.New("conflict")     // status 409, or an idempotency key of another request
 	ErrValidation   = errors.New("validation")   // the server names fields that are not valid; status 422
-	ErrRateLimited  = errors.New("rate limited") // status 429, or a wait for room under a limit that was not begun
+	ErrRateLimited  = errors.New("rate limited") // status 429, or a wait for a permit that was not begun
 	ErrServer       = errors.New("server error") // status 500 and above
 
-	ErrMissingCredentials = errors.New("missing credentials")   // the client has none for this service
-	ErrInvalidParams      = errors.New("invalid parameters")    // can't be right, and was not sent
-	ErrOutcomeUnknown     = errors.New("outcome unknown")       // a POST may or may not have taken effect
-	ErrListChanged        = errors.New("list changed too fast") // All can't go on without a gap
-
-	ErrInvalidSignature = errors.New("invalid signature") // a webhook delivery that ClickNPS did not sign
-	ErrStaleEvent       = errors.New("stale event")       // a webhook delivery that is too old, or from the future
+	ErrMissingCredentials = errors.New("missing credentials")    // the client has none for the service
+	ErrInvalidParams      = errors.New("invalid parameters")     // they can't be right; nothing was sent
+	ErrOutcomeUnknown     = errors.New("outcome unknown")        // a POST may or may not have taken effect
+	ErrListChanged        = errors.New("list changed too fast")  // a walk by All can't be exact
+	ErrTooMany            = errors.New("more items than wanted") // Collect has reached its limit
 )
 
-// ErrorType is the server's name for what went wrong. ClickNPS may send others than these two; SalesOS sends none.
+// ErrorType is the server's name for an error. ClickNPS may send other types; SalesOS sends none.
 type ErrorType string
 
 // The documented types of errors.
@@ -38,34 +36,37 @@ const (
 	ErrorTypeRateLimitExceeded ErrorType = "rate_limit_exceeded"
 )
 
-// Error is a call that failed. What it is, errors.Is tells by the sentinels; what caused it is in its chain.
-// Error, printed in any way, shows no credential, no query and at most the first bytes of a body.
+// Error describes a failed call: every error that a service method returns is one. Use errors.Is
+// with the sentinel errors to find out what went wrong; the underlying cause is in Err. However it
+// is printed, an Error shows no credential, no query, and at most the first bytes of a body.
 type Error struct {
 	Service        string // "clicknps" or "salesos"
-	StatusCode     int    // 0: there was no answer
+	StatusCode     int    // of the last answer; 0: there was none
 	Type           ErrorType
 	Message        string        // the server's words
 	Field          string        // the first of Fields
-	Fields         []FieldError  // what is not valid, if the server (or this SDK, before sending) says it
-	RequestID      string        // X-Request-Id of the last answer
-	RetryAfter     time.Duration // the wait that the server, or a limiter, asked for; 0: none
+	Fields         []FieldError  // fields that are not valid, by the server or by this SDK
+	RequestID      string        // X-Request-Id of the last answer, or an id in its body
+	RetryAfter     time.Duration // the wait that the server asked for, or that was not begun; 0: none
 	Method, Path   string        // as sent
 	Attempts       int           // requests made
-	IdempotencyKey string        // of the call that failed, if it had one: with the same key it can be gone on with
-	Body           []byte        `json:"-"` // as received, at most 64 KiB
+	IdempotencyKey string        // empty if the call had none
+	Body           []byte        `json:"-"` // of the last answer, at most 64 KiB
+	// Err is the underlying cause, such as a failed connection, the context's error or
+	// [ErrOutcomeUnknown]. It is nil if the status says all.
+	Err error `json:"-"`
 
-	causes     []error
 	validation bool   // the server says that it is about validation, without a type
-	excerpt    string // of an answer that is not understood: content type and first bytes
+	excerpt    string // of an answer that is not understood: its content type and first bytes
 }
 
-// FieldError is one field that is not valid.
+// FieldError describes one field that is not valid.
 type FieldError struct {
 	Field   string // its name on the wire
 	Message string // what is wrong with it
 }
 
-// Error says what was called, what came of it and why.
+// Error returns the request, the status and the reasons in one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("clicknps:")
@@ -73,7 +74,8 @@ func (e *Error) Error() string {
 		b.WriteString(" " + e.Method + " " + e.Path + ":")
 	}
 	if e.StatusCode != 0 {
-		b.WriteString(strings.TrimRight(fmt.Sprintf(" %d %s", e.StatusCode, http.StatusText(e.StatusCode)), " "))
+		b.WriteString(strings.TrimRight(
+			fmt.Sprintf(" %d %s", e.StatusCode, http.StatusText(e.StatusCode)), " "))
 	}
 	if e.Type != "" {
 		fmt.Fprintf(&b, " (%s)", e.Type)
@@ -97,8 +99,8 @@ func (e *Error) Error() string {
 
 func (e *Error) reasons() []string {
 	var reasons []string
-	for _, cause := range e.causes {
-		reasons = append(reasons, cause.Error())
+	if e.Err != nil {
+		reasons = append(reasons, e.Err.Error())
 	}
 	switch {
 	case len(e.Fields) == 1 && e.Fields[0].Message == e.Message && !strings.Contains(e.Message, e.Field):
@@ -117,10 +119,10 @@ func (e *Error) reasons() []string {
 	return reasons
 }
 
-// GoString implements [fmt.GoStringer], so that %#v does not show the body.
+// GoString implements [fmt.GoStringer], without the body.
 func (e *Error) GoString() string { return fmt.Sprintf("&clicknps.Error{%q}", e.Error()) }
 
-// LogValue implements [slog.LogValuer]: the facts, without the body.
+// LogValue implements [slog.LogValuer], without the body.
 func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("error", e.Error()),
@@ -135,10 +137,10 @@ func (e *Error) LogValue() slog.Value {
 	)
 }
 
-// Unwrap returns what caused the error: a failed connection, the context's error, [ErrOutcomeUnknown] and the like.
-func (e *Error) Unwrap() []error { return e.causes }
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
 
-// Is reports whether e is target by its status or type.
+// Is reports whether target is the sentinel of e's status or type.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrBadRequest:
@@ -152,7 +154,8 @@ func (e *Error) Is(target error) bool {
 	case ErrConflict:
 		return e.StatusCode == http.StatusConflict
 	case ErrValidation:
-		return e.Type == ErrorTypeValidation || e.validation || e.StatusCode == http.StatusUnprocessableEntity ||
+		return e.Type == ErrorTypeValidation || e.validation ||
+			e.StatusCode == http.StatusUnprocessableEntity ||
 			(e.StatusCode == http.StatusBadRequest && len(e.Fields) > 0)
 	case ErrRateLimited:
 		return e.StatusCode == http.StatusTooManyRequests || e.Type == ErrorTypeRateLimitExceeded
@@ -160,15 +163,4 @@ func (e *Error) Is(target error) bool {
 		return e.StatusCode >= http.StatusInternalServerError
 	}
 	return false
-}
-
-// paramError is a parameter that can't be right.
-type paramError struct{ field, problem string }
-
-func (e paramError) Error() string { return ErrInvalidParams.Error() }
-func (e paramError) Unwrap() error { return ErrInvalidParams }
-
-// invalid says that the parameter with this wire name can't be right.
-func invalid(field, format string, args ...any) error {
-	return paramError{field, fmt.Sprintf(format, args...)}
 }

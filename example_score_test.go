@@ -31,7 +31,7 @@ func ExampleTally() {
 	fmt.Printf("%+v of %d\n", tally, tally.Total())
 	fmt.Printf("NPS %+.0f\n", tally.NPS())
 	// Output:
-	// {Promoters:6 Passives:2 Detractors:2} of 10
+	// {Promoters:6 Passives:2 Detractors:2 Unscored:0} of 10
 	// NPS +40
 }
 

@@ -87,25 +87,25 @@ func ExampleSurveysService_All() {
 	// 250
 }
 
-func ExampleClient_EstimateWait() {
+func ExampleClient_Quotas() {
 	srv := clicknpstest.New()
-	client := srv.Client(clicknps.WithPlan(clicknps.PlanFree)) // 60 requests a minute
-	survey := srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})
-	for i := range 450 {
-		srv.Respond(survey.ID, fmt.Sprintf("user_%d", i), 9, "")
+	client := srv.Client(clicknps.WithPlan(clicknps.PlanFree)) // 60 requests a minute, 1,000 an hour
+	ctx := context.Background()
+	if _, err := client.Surveys.List(ctx, nil); err != nil {
+		fmt.Println(err)
+		return
 	}
-
-	page, err := client.Responses.List(context.Background(), &clicknps.ResponseListParams{ListOptions: clicknps.ListOptions{Limit: 1}})
+	quotas, err := client.Quotas(ctx)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	requests := page.Pagination.Total // a page each
-	fmt.Println(client.Quotas()[0].Left, "left of this minute")
-	fmt.Println(requests, "requests,", client.EstimateWait(requests).Round(time.Minute))
+	for _, q := range quotas {
+		fmt.Println(q.Left, "of", q.Limit, "left in", q.Window)
+	}
 	// Output:
-	// 59 left of this minute
-	// 450 requests, 7m0s
+	// 59 of 60 left in 1m0s
+	// 999 of 1000 left in 1h0m0s
 }
 
 func ExampleLinksService_Mint() {
@@ -116,7 +116,7 @@ func ExampleLinksService_Mint() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(len(links.Links), links.Links[10] != "", links.Response == nil)
+	fmt.Println(len(links.Links), links.Links[10] != "", links.Score == clicknps.NoScore)
 	// Output: 11 true true
 }
 
@@ -124,7 +124,7 @@ func ExampleNPSService_SetActive() {
 	srv := clicknpstest.New()
 	survey := srv.AddNPSSurvey(clicknps.NPSSurvey{Name: "Quarterly", Type: clicknps.NPSRelationship})
 	srv.Inject(clicknpstest.Fault{Path: "/v1/nps-surveys/*/toggle", Times: 1, DropAfter: true}) // the answer is lost
-	got, err := srv.Client().NPS.SetActive(context.Background(), survey.ID, true)
+	got, err := srv.Client().SalesOS.NPS.SetActive(context.Background(), survey.ID, true)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -136,11 +136,12 @@ func ExampleNPSService_SetActive() {
 func ExampleNPSService_Export() {
 	srv := clicknpstest.New()
 	survey := srv.AddNPSSurvey(clicknps.NPSSurvey{ID: "3f0f2d3e-8c1d-4a39-9f55-0d1f3ad6f0a1", Name: "Quarterly"})
-	srv.AddNPSResponse(survey.ID, clicknps.NPSResponse{
-		ID: "9b2f8f4e-52a4-4f0e-8a57-3d7c5f2f9f10", Score: 9, Comment: "Fast, friendly",
+	srv.AddNPSResponse(clicknps.NPSResponse{
+		SurveyID: survey.ID,
+		ID:       "9b2f8f4e-52a4-4f0e-8a57-3d7c5f2f9f10", Score: 9, Comment: "Fast, friendly",
 		Email: "ada@example.com", CreatedAt: time.Date(2026, 1, 15, 10, 30, 0, 0, time.UTC),
 	})
-	if _, err := srv.Client().NPS.Export(context.Background(), survey.ID, clicknps.ExportCSV, os.Stdout); err != nil {
+	if _, err := srv.Client().SalesOS.NPS.Export(context.Background(), survey.ID, clicknps.ExportCSV, os.Stdout); err != nil {
 		fmt.Println(err)
 	}
 	// Output:
@@ -157,16 +158,16 @@ func ExampleError() {
 	// Output: 404 GET /v1/surveys/survey_gone 1
 }
 
-func ExampleWithResponse() {
+func ExampleWithCallInfo() {
 	srv := clicknpstest.New()
 	srv.Inject(clicknpstest.Fault{Times: 1, Status: http.StatusServiceUnavailable})
 	client := srv.Client(clicknps.WithRetryPolicy(clicknps.RetryPolicy{MinBackoff: time.Millisecond, MaxBackoff: time.Millisecond}))
 
-	var meta clicknps.ResponseMeta
-	if _, err := client.Surveys.List(context.Background(), nil, clicknps.WithResponse(&meta)); err != nil {
+	var info clicknps.CallInfo
+	if _, err := client.Surveys.List(context.Background(), nil, clicknps.WithCallInfo(&info)); err != nil {
 		fmt.Println(err)
 	}
-	for _, attempt := range meta.Attempts {
+	for _, attempt := range info.Attempts {
 		fmt.Println(attempt.StatusCode)
 	}
 	// Output:
@@ -182,7 +183,7 @@ func ExampleWithMiddleware() {
 			return next.RoundTrip(r)
 		})
 	}))
-	if _, err := client.NPS.Stats(context.Background()); err != nil {
+	if _, err := client.SalesOS.NPS.Stats(context.Background()); err != nil {
 		fmt.Println(err)
 	}
 	// Output: GET /v1/nps-surveys/stats

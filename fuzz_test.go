@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/clicknps/go-sdk"
 )
 
 // goldens are the golden bodies whose names match a pattern.
@@ -41,7 +43,7 @@ func FuzzErrorBody(f *testing.F) {
 		code := 300 + int(status)%700
 		client := answering(t, code, body, "Content-Type", contentType)
 		_, get := client.Surveys.Get(t.Context(), "s")
-		_, post := client.NPS.Toggle(t.Context(), "s")
+		_, post := client.SalesOS.NPS.Toggle(t.Context(), "s")
 		for _, err := range []error{get, post} {
 			e := asError(t, err)
 			assert.Equal(t, code, e.StatusCode)
@@ -66,38 +68,38 @@ func FuzzListEnvelope(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		client := answering(t, 200, string(body))
+		client := newWire(reply(200, string(body))).client(t, clicknps.WithRawJSON())
 		if page, err := client.Surveys.List(t.Context(), nil); err != nil {
 			asError(t, err)
 		} else {
 			for _, survey := range page.Data {
 				assert.NotEmpty(t, survey.ID)
-				assertObject(t, survey)
+				assertObject(t, survey.RawJSON)
 			}
 		}
-		if surveys, err := client.NPS.List(t.Context()); err != nil {
+		if surveys, err := client.SalesOS.NPS.List(t.Context(), nil); err != nil {
 			asError(t, err)
 		} else {
-			for _, survey := range surveys {
+			for _, survey := range surveys.Data {
 				assert.NotEmpty(t, survey.ID)
-				assertObject(t, survey)
+				assertObject(t, survey.RawJSON)
 			}
 		}
-		if responses, err := client.NPS.Responses(t.Context(), "s"); err != nil {
+		if responses, err := client.SalesOS.NPS.Responses(t.Context(), "s", nil); err != nil {
 			asError(t, err)
 		} else {
-			assert.True(t, json.Valid(bytes.TrimPrefix(responses.RawJSON(), []byte("\ufeff"))))
+			assert.True(t, json.Valid(bytes.TrimPrefix(responses.RawJSON, []byte("\ufeff"))))
 			for _, response := range responses.Data {
-				assertObject(t, response)
+				assertObject(t, response.RawJSON)
 			}
 		}
 	})
 }
 
 // assertObject checks that a resource comes from a JSON object with something in it.
-func assertObject(t *testing.T, item interface{ RawJSON() json.RawMessage }) {
+func assertObject(t *testing.T, raw json.RawMessage) {
 	t.Helper()
 	var fields map[string]json.RawMessage
-	require.NoError(t, json.Unmarshal(item.RawJSON(), &fields))
+	require.NoError(t, json.Unmarshal(raw, &fields))
 	assert.NotEmpty(t, fields)
 }

@@ -3,6 +3,7 @@ package clicknps
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -11,67 +12,66 @@ import (
 	"time"
 )
 
-// LinksService mints the links that customers answer ClickNPS surveys with. It is safe for concurrent use.
+// LinksService mints the links with which customers answer ClickNPS surveys.
 type LinksService struct{ api *service }
 
 // LinkMintParams is the body of [LinksService.Mint].
 type LinkMintParams struct {
-	SurveyID    string `json:"survey_id"`              // required; letters, digits, "_" and "-"
-	SubjectID   string `json:"subject_id"`             // required; the customer; letters, digits, "_" and "-"
-	TTLDays     int    `json:"ttl_days,omitzero"`      // 1–365 days; 0: the server's default, 30
+	SurveyID    string `json:"survey_id"`              // required; 1–255 letters, digits, "_" and "-"
+	SubjectID   string `json:"subject_id"`             // required; the customer; likewise
+	TTLDays     int    `json:"ttl_days,omitzero"`      // 1–365 days; 0: the survey's own, usually 30
 	RedirectURL string `json:"redirect_url,omitempty"` // where the customer is sent after the click
 }
 
-// MintedLinks are the eleven links that one customer can answer one survey with.
+// MintedLinks holds the links with which one customer can answer one survey.
 type MintedLinks struct {
-	Links     [11]string // Links[score] is the link that answers with this score
-	ExpiresAt time.Time  // when the links cease to work
-	Response  *int       // the score, once the customer has answered; nil before
+	Links     ScoreLinks `json:"links"`
+	ExpiresAt time.Time  `json:"expires_at,omitzero"`  // when the links cease to work; it may have passed
+	Score     int        `json:"response" absent:"-1"` // once the customer has answered; NoScore before
 
-	origin
+	RawJSON json.RawMessage `json:"-"` // as received; nil without [WithRawJSON]
 }
 
-// Mint returns the eleven links for one customer and survey. Minting again returns the same links.
-// It fails with [ErrInvalidParams] if an id or a bound of params is not right, [ErrValidation] or [ErrNotFound] if the server does not
-// know the survey, and [ErrOutcomeUnknown] if all answers were lost.
-//
-// POST /v1/links/mint
-func (s *LinksService) Mint(ctx context.Context, params *LinkMintParams, opts ...RequestOption) (*MintedLinks, error) {
-	return fetch[MintedLinks](ctx, s.api, call{method: http.MethodPost, path: []string{"links", "mint"}, body: params}, opts)
-}
+// ScoreLinks holds the link for each score from 0 to 10. Its JSON is an object with scores as
+// names.
+type ScoreLinks [11]string
 
-// wireLinks are minted links as the server sends them.
-type wireLinks struct {
-	Links     map[string]string `json:"links"`
-	ExpiresAt time.Time         `json:"expires_at"`
-	Response  *int              `json:"response"`
-}
-
-// UnmarshalJSON decodes what POST /v1/links/mint answers. A link that is missing is an error.
-func (m *MintedLinks) UnmarshalJSON(data []byte) error {
-	var wire wireLinks
-	if err := unmarshal(data, &wire); err != nil {
-		return err
-	}
-	for score := range m.Links {
-		if m.Links[score] = wire.Links[strconv.Itoa(score)]; m.Links[score] == "" {
-			return fmt.Errorf("the link for score %d is missing", score)
-		}
-	}
-	m.ExpiresAt, m.Response = wire.ExpiresAt, wire.Response
-	return nil
-}
-
-// MarshalJSON encodes the links as the server does.
-func (m MintedLinks) MarshalJSON() ([]byte, error) {
-	wire := wireLinks{Links: make(map[string]string, len(m.Links)), ExpiresAt: m.ExpiresAt, Response: m.Response}
-	for score, link := range m.Links {
-		wire.Links[strconv.Itoa(score)] = link
+// MarshalJSON implements [json.Marshaler].
+func (l ScoreLinks) MarshalJSON() ([]byte, error) {
+	wire := make(map[string]string, len(l))
+	for score, link := range l {
+		wire[strconv.Itoa(score)] = link
 	}
 	return json.Marshal(wire)
 }
 
-func (m *MintedLinks) identity() string { return m.Links[0] }
+// UnmarshalJSON implements [json.Unmarshaler]. It fails if a link is missing.
+func (l *ScoreLinks) UnmarshalJSON(data []byte) error {
+	var wire map[string]json.RawMessage
+	if err := json.Unmarshal(data, &wire); err != nil {
+		return errors.New("links: not an object")
+	}
+	for score := range l {
+		var link string
+		if json.Unmarshal(wire[strconv.Itoa(score)], &link) != nil || link == "" {
+			return fmt.Errorf("links: the link for score %d is missing", score)
+		}
+		l[score] = link
+	}
+	return nil
+}
+
+// Mint returns the links for one customer and survey (POST /v1/links/mint). Minting again returns
+// the same links, even if they have expired: check ExpiresAt. It fails with [ErrInvalidParams] or
+// [ErrOutcomeUnknown], and with [ErrNotFound] or [ErrValidation] if there is no such survey.
+func (s *LinksService) Mint(
+	ctx context.Context, params *LinkMintParams, opts ...RequestOption,
+) (*MintedLinks, error) {
+	c := call{operation: "Links.Mint", method: http.MethodPost, route: "/links/mint", body: params}
+	return fetch[MintedLinks](ctx, s.api, c, opts)
+}
+
+func (m *MintedLinks) parts() (*string, *json.RawMessage) { return &m.Links[0], &m.RawJSON }
 
 const maxTTLDays = 365
 
@@ -84,14 +84,20 @@ func (p *LinkMintParams) validate() error {
 			return invalid("redirect_url", "RedirectURL must be absolute")
 		}
 	}
-	return first(mintable("survey_id", "SurveyID", p.SurveyID), mintable("subject_id", "SubjectID", p.SubjectID))
+	return first(
+		mintable("survey_id", "SurveyID", p.SurveyID),
+		mintable("subject_id", "SubjectID", p.SubjectID),
+	)
 }
 
 const mintableCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 func mintable(field, name, id string) error {
-	if strings.Trim(id, mintableCharacters) != "" {
+	switch {
+	case strings.Trim(id, mintableCharacters) != "":
 		return invalid(field, `%s may have letters, digits, "_" and "-" only`, name)
+	case len(id) > maxID:
+		return invalid(field, "%s must not be longer than %d bytes", name, maxID)
 	}
 	return required(field, name, id)
 }

@@ -2,58 +2,76 @@ package clicknps
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
+	"github.com/clicknps/go-sdk/internal/backoff"
 	"github.com/clicknps/go-sdk/internal/engine"
 )
 
 const (
 	maxToggles = 4 // by SetActive, when others toggle the same survey at the same time
-	maxLooks   = 6 // at a survey whose toggle timed out
+	maxReads   = 6 // of a survey whose toggle timed out
 )
 
-// SetActive makes the survey active or inactive, and returns it. It reads the survey, and toggles it only if needed; after
-// a toggle whose outcome is unknown it reads again. So it can be repeated. If others toggle the survey meanwhile, it
-// may fail with [ErrConflict]. A toggle that timed out may still take effect: it is looked at for some seconds and never made
-// again; if nothing has changed then, the error is [ErrOutcomeUnknown].
-//
-// GET /v1/nps-surveys/{id}, POST /v1/nps-surveys/{id}/toggle
-func (s *NPSService) SetActive(ctx context.Context, id string, active bool, opts ...RequestOption) (*NPSSurvey, error) {
-	var unknown error // the last toggle's outcome
+// SetActive makes a survey active or inactive, and returns it. It is safe to repeat: it reads the
+// survey (GET /v1/nps-surveys/{id}), toggles it only if needed (POST /v1/nps-surveys/{id}/toggle),
+// and reads it again if the outcome of the toggle is unknown. A toggle that timed out may still
+// take effect: SetActive reads for some seconds, then fails with [ErrOutcomeUnknown]. It also
+// fails with [ErrNotFound], and with [ErrConflict] if others toggle the survey meanwhile.
+func (s *NPSService) SetActive(
+	ctx context.Context, id string, active bool, opts ...RequestOption,
+) (*NPSSurvey, error) {
+	var unknown error // the error of the last toggle
 	for n := 0; ; n++ {
-		survey, err := s.look(ctx, id, active, unknown, opts)
-		if survey, done, err := s.settled(survey, active, err); done {
+		survey, err := s.readActive(ctx, id, active, unknown, opts)
+		if err != nil || survey.IsActive == active {
 			return survey, err
 		}
 		if n == maxToggles {
 			break
 		}
-		survey, unknown = s.Toggle(ctx, id, opts...)
-		if errors.Is(unknown, ErrOutcomeUnknown) {
-			continue
-		}
-		if survey, done, err := s.settled(survey, active, unknown); done {
-			return survey, err
+		survey, unknown = s.withActive(ctx, http.MethodPost, npsSurveyRoute+"/toggle", id, opts)
+		switch {
+		case errors.Is(unknown, errNoActive):
+			return nil, unknown
+		case errors.Is(unknown, ErrOutcomeUnknown):
+		case unknown != nil:
+			return nil, unknown
+		case survey.IsActive == active:
+			return survey, nil
 		}
 	}
 	if unknown != nil {
 		return nil, unknown
 	}
-	return nil, s.api.problem(call{method: http.MethodPost, path: npsPath(id, "toggle")}, "others toggle the survey at the same time", ErrConflict)
+	c := call{operation: "NPS.SetActive", method: http.MethodPost, route: npsSurveyRoute + "/toggle", id: id}
+	e := s.api.failure(c, s.api.options(nil), nil, ErrConflict)
+	e.Message = "others toggle the survey at the same time"
+	return nil, e
 }
 
-// look reads the survey: after a toggle whose outcome is unknown not at once, and if it timed out, until it shows an effect.
-func (s *NPSService) look(ctx context.Context, id string, active bool, unknown error, opts []RequestOption) (*NPSSurvey, error) {
+// readActive reads the survey. After a toggle with an unknown outcome it waits first, and if that
+// toggle timed out, it reads until the survey shows an effect.
+func (s *NPSService) readActive(
+	ctx context.Context, id string, active bool, unknown error, opts []RequestOption,
+) (*NPSSurvey, error) {
+	read := func() (*NPSSurvey, error) { return s.withActive(ctx, http.MethodGet, npsSurveyRoute, id, opts) }
 	if unknown == nil {
-		return s.Get(ctx, id, opts...)
+		return read()
 	}
 	_, timedOut := errors.AsType[engine.TimeoutError](unknown)
-	for n := range maxLooks {
-		survey, err := s.lookLater(ctx, n, id, opts)
+	for n := range maxReads {
+		policy := s.api.options(opts).policy
+		if err := engine.Sleep(ctx, backoff.Jitter(policy.MinBackoff, policy.MaxBackoff, n)); err != nil {
+			c := call{operation: "NPS.SetActive", method: http.MethodGet, route: npsSurveyRoute, id: id}
+			return nil, s.api.failure(c, s.api.options(opts), nil,
+				fmt.Errorf("%w: %w", ErrOutcomeUnknown, err))
+		}
+		survey, err := read()
 		if e, ok := errors.AsType[*Error](err); ok {
-			e.causes = append(e.causes, ErrOutcomeUnknown)
+			e.add(ErrOutcomeUnknown)
 		}
 		if err != nil || survey.IsActive == active || !timedOut {
 			return survey, err
@@ -62,24 +80,32 @@ func (s *NPSService) look(ctx context.Context, id string, active bool, unknown e
 	return nil, unknown
 }
 
-func (s *NPSService) lookLater(ctx context.Context, n int, id string, opts []RequestOption) (*NPSSurvey, error) {
-	if err := s.api.engine.Backoff(ctx, n); err != nil {
-		return nil, s.api.problem(call{method: http.MethodGet, path: npsPath(id)}, "", err)
+var errNoActive = errors.New("isActive is missing")
+
+// withActive makes one request of SetActive. Its answer must have isActive and come from no cache.
+func (s *NPSService) withActive(
+	ctx context.Context, method, route, id string, opts []RequestOption,
+) (*NPSSurvey, error) {
+	var survey activeSurvey
+	o := s.api.options(append([]RequestOption{WithHeader("Cache-Control", "no-cache")}, opts...))
+	c := call{operation: "NPS.SetActive", method: method, route: route, id: id}
+	err := s.api.do(ctx, c, o, func(res *engine.Result) error {
+		if err := decode[activeSurvey](res, &survey, o.rawJSON); err != nil {
+			return undecodable(err)
+		}
+		if survey.Active == nil {
+			return undecodable(errNoActive)
+		}
+		survey.IsActive = *survey.Active
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return s.Get(ctx, id, opts...)
+	return &survey.NPSSurvey, nil
 }
 
-// settled reports whether SetActive is done: the survey is as wanted, or err says why not. An answer that does not say
-// whether the survey is active is an error, not a false.
-func (s *NPSService) settled(survey *NPSSurvey, want bool, err error) (*NPSSurvey, bool, error) {
-	if err != nil {
-		return nil, true, err
-	}
-	var sent struct {
-		IsActive *json.RawMessage `json:"isActive"`
-	}
-	if json.Unmarshal(survey.RawJSON(), &sent) != nil || sent.IsActive == nil {
-		return nil, true, s.api.problem(call{method: http.MethodGet, path: npsPath(survey.ID)}, "isActive is missing in the answer", nil)
-	}
-	return survey, survey.IsActive == want, nil
+type activeSurvey struct {
+	NPSSurvey
+	Active *bool `json:"isActive"` // instead of NPSSurvey's
 }

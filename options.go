@@ -3,165 +3,148 @@ package clicknps
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
 	"strings"
 
-	"github.com/clicknps/go-sdk/internal/engine"
+	"github.com/clicknps/go-sdk/internal/auth"
 )
 
-// Option configures a [Client].
-type Option func(*config) error
+// Option configures a [Client]. A value that can't be right, such as nil, is [ErrInvalidParams].
+type Option interface{ applyToClient(*config) error }
 
-// config is what the options say.
-type config struct {
-	apiKey, baseURL                 string
-	salesOSCredential               *credential
-	salesOSCredentialFrom           string // the option or variable that gave it
-	salesOSBaseURL                  string
-	httpClient                      *http.Client
-	middleware                      []func(http.RoundTripper) http.RoundTripper
-	policy                          engine.Policy
-	plan                            *Plan
-	reserve                         int
-	rateLimiter, salesOSRateLimiter RateLimiter
-	logger                          *slog.Logger
-	userAgent                       string
-	plainHTTP                       bool
+// RequestOption configures one call. One that is of no use to the call is [ErrInvalidParams].
+type RequestOption interface{ applyToCall(*requestOptions) error }
+
+// SharedOption configures all calls of a [Client], or one call, where it takes precedence.
+type SharedOption interface {
+	Option
+	RequestOption
 }
 
-func newConfig(opts []Option) (*config, error) {
-	c := &config{
-		baseURL:        "https://api.clicknps.com/v1",
-		salesOSBaseURL: "https://api.salesos.org/v1",
-		policy:         defaultRetryPolicy,
-		logger:         slog.New(slog.DiscardHandler),
-		userAgent:      "clicknps-go/" + Version,
-	}
-	for i, opt := range opts {
-		if opt == nil {
-			return nil, fmt.Errorf("clicknps: %w: option %d is nil", ErrInvalidParams, i)
-		}
-		if err := opt(c); err != nil {
-			return nil, err
-		}
-	}
-	if c.plan != nil && c.rateLimiter != nil {
-		return nil, invalidOption("WithPlan", "WithRateLimiter takes its place: give one of the two")
-	}
-	if c.reserve > 0 && (c.plan == nil || c.reserve >= c.plan.PerHour) {
-		return nil, invalidOption("WithReserve", "it needs WithPlan, and must be below the plan's PerHour")
-	}
-	if c.httpClient == nil {
-		c.httpClient = newHTTPClient()
-	}
-	return c, c.readEnvironment()
-}
+type (
+	option        func(*config) error
+	requestOption func(*requestOptions) error
+	sharedOption  func(*callSettings) error
+)
 
-// readEnvironment fills in the credentials that no option gave.
-func (c *config) readEnvironment() error {
-	if key := os.Getenv("CLICKNPS_API_KEY"); key != "" && c.apiKey == "" {
-		if err := checkSecret("CLICKNPS_API_KEY", key); err != nil {
-			return err
-		}
-		c.apiKey = key
-	}
-	if c.salesOSCredential != nil {
-		return nil
-	}
-	if jwt := os.Getenv("SALESOS_TOKEN"); jwt != "" {
-		if err := c.setSalesOSCredential("SALESOS_TOKEN", jwt, static("Authorization", "Bearer ", jwt)); err != nil {
-			return err
-		}
-	}
-	if key := os.Getenv("SALESOS_API_KEY"); key != "" {
-		return c.setSalesOSCredential("SALESOS_API_KEY", key, static("X-Api-Key", "", key))
+func (f option) applyToClient(c *config) error              { return f(c) }
+func (f requestOption) applyToCall(o *requestOptions) error { return f(o) }
+func (f sharedOption) applyToClient(c *config) error {
+	if err := f(&c.defaults); err != nil {
+		return fmt.Errorf("clicknps: %w", explainParam(err))
 	}
 	return nil
 }
+func (f sharedOption) applyToCall(o *requestOptions) error { return f(&o.callSettings) }
 
-// invalidOption is an error of New.
+type callSettings struct {
+	policy  *RetryPolicy // complete
+	header  http.Header
+	rawJSON bool
+	ofCall  bool // the settings are those of one call
+}
+
 func invalidOption(option, problem string) error {
 	return fmt.Errorf("clicknps: %w: %s: %s", ErrInvalidParams, option, problem)
 }
 
-// WithAPIKey sets the ClickNPS API key: sk_live_… for production, sk_test_… for test mode, or that of a server of your own.
-// It is sent to the base URL's host and nowhere else, and never shown.
+// WithAPIKey sets the ClickNPS API key: sk_live_… or sk_test_…. It is sent to no host but that of
+// the base URL, and never shown.
 func WithAPIKey(key string) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		c.apiKey = key
+		c.credential = auth.Static("Authorization", "Bearer ", key)
 		return checkSecret("WithAPIKey", key)
-	}
+	})
 }
 
-// WithBaseURL sets where ClickNPS is. The default is https://api.clicknps.com/v1. The path is used as given; without any, /v1 is added.
-func WithBaseURL(rawURL string) Option {
-	return func(c *config) error {
-		c.baseURL = rawURL
+// WithAPIKeySource sets a source of ClickNPS API keys that rotate. See [TokenSource].
+func WithAPIKeySource(src TokenSource) Option {
+	return option(func(c *config) error {
+		if src == nil {
+			return invalidOption("WithAPIKeySource", "the source is nil")
+		}
+		c.apiKey = ""
+		c.credential = auth.Renewed("Authorization", "Bearer ", fetchFrom(src))
 		return nil
-	}
+	})
 }
 
-// WithSalesOSToken sets a JWT for SalesOS. It lives 24 hours; [WithSalesOSTokenSource] renews it.
+// WithBaseURL sets the address of ClickNPS. It is used as given; without any path, /v1 is added.
+// The default is CLICKNPS_BASE_URL, else https://api.clicknps.com/v1.
+func WithBaseURL(rawURL string) Option {
+	return option(func(c *config) error {
+		c.baseURL = setting{rawURL, "WithBaseURL"}
+		return nil
+	})
+}
+
+// WithSalesOSToken sets a JWT for SalesOS. Options may give SalesOS one credential only.
 func WithSalesOSToken(jwt string) Option {
-	return func(c *config) error {
-		return c.setSalesOSCredential("WithSalesOSToken", jwt, static("Authorization", "Bearer ", jwt))
-	}
+	return option(func(c *config) error {
+		return c.setSalesOS("WithSalesOSToken", jwt, auth.Static("Authorization", "Bearer ", jwt))
+	})
 }
 
-// WithSalesOSTokenSource sets where JWTs for SalesOS come from. A token is asked for once for all goroutines, again
-// a minute before it expires, and again when SalesOS answers 401.
+// WithSalesOSTokenSource sets a source of JWTs for SalesOS. See [TokenSource].
 func WithSalesOSTokenSource(src TokenSource) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		if src == nil {
 			return invalidOption("WithSalesOSTokenSource", "the source is nil")
 		}
-		return c.setSalesOSCredential("WithSalesOSTokenSource", "-", renewed(src))
-	}
+		return c.setSalesOS("WithSalesOSTokenSource", "-",
+			auth.Renewed("Authorization", "Bearer ", fetchFrom(src)))
+	})
 }
 
-// WithSalesOSAPIKey sets a SalesOS key, sent as X-API-Key.
+// WithSalesOSAPIKey sets a key for SalesOS, which is sent as X-API-Key.
 func WithSalesOSAPIKey(key string) Option {
-	return func(c *config) error {
-		return c.setSalesOSCredential("WithSalesOSAPIKey", key, static("X-Api-Key", "", key))
-	}
+	return option(func(c *config) error {
+		return c.setSalesOS("WithSalesOSAPIKey", key, auth.Static("X-Api-Key", "", key))
+	})
 }
 
-func (c *config) setSalesOSCredential(from, secret string, cred *credential) error {
-	if c.salesOSCredential != nil {
-		return invalidOption(from, "SalesOS has a credential from "+c.salesOSCredentialFrom+" already: give one")
-	}
-	c.salesOSCredential, c.salesOSCredentialFrom = cred, from
-	return checkSecret(from, secret)
-}
-
-// WithSalesOSBaseURL sets where SalesOS is. The default is https://api.salesos.org/v1. The path is used as given; without any, /v1 is added.
+// WithSalesOSBaseURL is [WithBaseURL] for SalesOS. The default is SALESOS_BASE_URL, else
+// https://api.salesos.org/v1.
 func WithSalesOSBaseURL(rawURL string) Option {
-	return func(c *config) error {
-		c.salesOSBaseURL = rawURL
+	return option(func(c *config) error {
+		c.salesOSBaseURL = setting{rawURL, "WithSalesOSBaseURL"}
 		return nil
-	}
+	})
 }
 
-// WithHTTPClient sets the HTTP client whose Transport and Jar are used. Its Timeout, if shorter than
-// [RetryPolicy].AttemptTimeout, takes that one's place; its CheckRedirect does not matter, for redirects are not followed.
-// The client is not changed.
+// WithoutEnvironment keeps [New] from reading environment variables, which suits a client per
+// tenant.
+func WithoutEnvironment() Option {
+	return option(func(c *config) error {
+		c.withoutEnvironment = true
+		return nil
+	})
+}
+
+// WithHTTPClient sets the HTTP client whose Transport and Jar are used. Its Timeout bounds each
+// attempt if it is shorter than [RetryPolicy].AttemptTimeout. Redirects are not followed; hc is
+// not changed.
+//
+// Without this option, all clients share a transport that checks HTTP/2 connections by pings. Your
+// own transport should do so too, or calls wait on connections that the network has dropped: see
+// [http.HTTP2Config], with SendPingTimeout and PingTimeout well below AttemptTimeout.
 func WithHTTPClient(hc *http.Client) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		if hc == nil {
 			return invalidOption("WithHTTPClient", "the client is nil")
 		}
 		c.httpClient = hc
 		return nil
-	}
+	})
 }
 
-// WithMiddleware wraps the transport. The first is the outermost; each sees every attempt, with its credential. It may set
-// headers, but not write into their values, which requests share.
+// WithMiddleware wraps the transport. The first middleware is the outermost. Each sees every
+// attempt, with its credential; [CallFromContext] returns the call. A middleware may set headers,
+// but must not write into their values, which requests share. If it fails a request without
+// calling the next RoundTripper, the request counts as never sent, and may be retried.
 func WithMiddleware(mw ...func(http.RoundTripper) http.RoundTripper) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		for _, m := range mw {
 			if m == nil {
 				return invalidOption("WithMiddleware", "a middleware is nil")
@@ -169,64 +152,91 @@ func WithMiddleware(mw ...func(http.RoundTripper) http.RoundTripper) Option {
 		}
 		c.middleware = append(c.middleware, mw...)
 		return nil
-	}
+	})
 }
 
-// WithLogger sets where requests are logged: each at level debug, each that is repeated at info. No query, header, body
-// or secret is logged. Nothing is logged without it.
+// WithLogger logs attempts at level debug, and retries and waits of over a second at level info,
+// but no query, header, body or secret. Without this option nothing is logged.
 func WithLogger(l *slog.Logger) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		if l == nil {
 			return invalidOption("WithLogger", "the logger is nil")
 		}
 		c.logger = l
 		return nil
-	}
+	})
 }
 
-// WithUserAgent puts product, such as "acme-crm/2.1", in front of the SDK's own User-Agent.
+// WithUserAgent puts product, printable ASCII such as "acme-crm/2.1", in front of the User-Agent.
 func WithUserAgent(product string) Option {
-	return func(c *config) error {
-		if product == "" || !isPrintable(product) {
-			return invalidOption("WithUserAgent", "the product must be printable ASCII, such as acme-crm/2.1")
+	return option(func(c *config) error {
+		if strings.TrimSpace(product) == "" || !auth.Printable(product) {
+			return invalidOption("WithUserAgent",
+				"the product must be printable ASCII, such as acme-crm/2.1")
 		}
-		c.userAgent = product + " clicknps-go/" + Version
+		c.userAgent = product + " " + userAgent
 		return nil
-	}
+	})
 }
 
-// WithPlainHTTP allows http:// to a host that is not loopback. Credentials then cross the network in the clear.
+// WithPlainHTTP allows http:// to other hosts than loopback. It sends credentials unencrypted.
 func WithPlainHTTP() Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		c.plainHTTP = true
 		return nil
-	}
+	})
 }
 
-// parseBaseURL checks a base URL and cuts its trailing slashes.
-func parseBaseURL(option, rawURL string, plainHTTP bool) (*url.URL, error) {
-	u, err := url.Parse(rawURL)
-	switch {
-	case err != nil:
-		return nil, invalidOption(option, "not a URL") // url.Parse's error would print a password
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, invalidOption(option, "the URL must begin with https://")
-	case u.Hostname() == "":
-		return nil, invalidOption(option, "the URL has no host")
-	case u.User != nil:
-		return nil, invalidOption(option, "the URL must not have a user or password")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, invalidOption(option, "the URL must not have a query or fragment")
-	case u.Scheme == "http" && !plainHTTP && !isLoopback(u.Hostname()):
-		return nil, invalidOption(option, "http:// would send the credential in the clear: use https://, or WithPlainHTTP")
-	}
-	base := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimRight(u.Path, "/"), RawPath: strings.TrimRight(u.RawPath, "/")}
-	if base.Path == "" {
-		base.Path = "/v1"
-	}
-	return base, nil
+// WithHeader sets a header of each request. Credentials, idempotency keys and the headers that
+// net/http sets are [ErrInvalidParams].
+func WithHeader(name, value string) SharedOption {
+	return sharedOption(func(s *callSettings) error {
+		if err := checkHeader(name, value); err != nil {
+			return err
+		}
+		s.header = s.header.Clone()
+		if s.header == nil {
+			s.header = make(http.Header)
+		}
+		s.header[http.CanonicalHeaderKey(name)] = []string{value}
+		return nil
+	})
 }
 
-func isLoopback(host string) bool {
-	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
+func checkHeader(name, value string) error {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "X-Api-Key", "Proxy-Authorization":
+		return invalid(name, "WithHeader: %s is set by the client's credential", name)
+	case "Idempotency-Key", "X-Idempotency-Key":
+		return invalid(name, "WithHeader: %s is set by WithIdempotencyKey", name)
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade":
+		return invalid(name, "WithHeader: %s is set by net/http", name)
+	}
+	if !isToken(name) {
+		return invalid("header", "WithHeader: %q is not the name of a header", name)
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return invalid(name, "WithHeader: the value of %q has a control character", name)
+	}
+	return nil
+}
+
+// isToken reports whether s is a token of RFC 9110, as methods and names of headers are.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alphanumeric := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// WithRawJSON fills in the RawJSON of resources: their JSON as received, with unknown fields.
+func WithRawJSON() SharedOption {
+	return sharedOption(func(s *callSettings) error {
+		s.rawJSON = true
+		return nil
+	})
 }

@@ -2,6 +2,7 @@ package clicknps_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestRetryPolicyBounds(t *testing.T) {
 		{MinBackoff: time.Minute},
 		{MaxBackoff: time.Millisecond},
 		{MinBackoff: time.Second, MaxBackoff: time.Second},
-		{MaxRetries: 1 << 62, MinBackoff: 1, MaxBackoff: 1 << 62, MaxRetryAfter: 1 << 62, AttemptTimeout: 1 << 62},
+		{MaxRetries: math.MaxInt32, MinBackoff: 1, MaxBackoff: math.MaxInt32, MaxRetryAfter: math.MaxInt32, AttemptTimeout: math.MaxInt32},
 	} {
 		w := newWire(reply(200, golden(t, "survey.json")))
 		_, err := w.client(t, clicknps.WithRetryPolicy(p)).Surveys.Get(t.Context(), "s")
@@ -150,11 +151,17 @@ func TestEnvironment(t *testing.T) {
 		clickNPS         string // the Authorization that is sent
 		salesOS          string
 		salesOSKey       string // the X-API-Key that is sent
-		missing          bool   // no credentials for either
 		refusedForNaming string
 	}{
-		{name: "nothing", missing: true},
-		{name: "empty", env: map[string]string{"CLICKNPS_API_KEY": "", "SALESOS_TOKEN": "", "SALESOS_API_KEY": ""}, missing: true},
+		{name: "nothing", opts: []clicknps.Option{clicknps.WithSalesOSToken("t")}, salesOS: "Bearer t"},
+		{name: "empty", env: map[string]string{"CLICKNPS_API_KEY": "", "SALESOS_TOKEN": "", "SALESOS_API_KEY": ""}, opts: []clicknps.Option{clicknps.WithAPIKey("k")}, clickNPS: "Bearer k"},
+		{
+			name: "token before key", env: map[string]string{"SALESOS_TOKEN": "t", "SALESOS_API_KEY": "a"}, salesOS: "Bearer t",
+		},
+		{
+			name: "without", env: map[string]string{"CLICKNPS_API_KEY": "k\n", "SALESOS_TOKEN": "t", "SALESOS_BASE_URL": "x"},
+			opts: []clicknps.Option{clicknps.WithoutEnvironment(), clicknps.WithAPIKey("own")}, clickNPS: "Bearer own",
+		},
 		{
 			name: "key and token", env: map[string]string{"CLICKNPS_API_KEY": "k", "SALESOS_TOKEN": "t"},
 			clickNPS: "Bearer k", salesOS: "Bearer t",
@@ -170,7 +177,8 @@ func TestEnvironment(t *testing.T) {
 			opts:     []clicknps.Option{clicknps.WithAPIKey("option"), clicknps.WithSalesOSToken("option")},
 			clickNPS: "Bearer option", salesOS: "Bearer option",
 		},
-		{name: "two for SalesOS", env: map[string]string{"SALESOS_TOKEN": "t", "SALESOS_API_KEY": "a"}, refusedForNaming: "SALESOS_API_KEY"},
+		{name: "base URL", env: map[string]string{"CLICKNPS_BASE_URL": "http://example.com"}, refusedForNaming: "CLICKNPS_BASE_URL"},
+		{name: "SalesOS base URL", env: map[string]string{"SALESOS_BASE_URL": "nowhere"}, refusedForNaming: "SALESOS_BASE_URL"},
 		{name: "key with a newline", env: map[string]string{"CLICKNPS_API_KEY": secret + "\n"}, refusedForNaming: "CLICKNPS_API_KEY"},
 		{name: "token with a space", env: map[string]string{"SALESOS_TOKEN": "Bearer " + secret}, refusedForNaming: "SALESOS_TOKEN"},
 		{name: "SalesOS key with a newline", env: map[string]string{"SALESOS_API_KEY": secret + "\r"}, refusedForNaming: "SALESOS_API_KEY"},
@@ -191,19 +199,22 @@ func TestEnvironment(t *testing.T) {
 			require.NoError(t, err)
 			t.Setenv("CLICKNPS_API_KEY", "later") // the environment is read once, by New
 			_, clickNPSErr := client.Surveys.Get(t.Context(), "s")
-			_, salesOSErr := client.NPS.Get(t.Context(), "s")
-			if tt.missing {
-				require.ErrorIs(t, clickNPSErr, clicknps.ErrMissingCredentials)
-				require.ErrorIs(t, salesOSErr, clicknps.ErrMissingCredentials)
-				assert.Empty(t, w.sent())
-				return
+			_, salesOSErr := client.SalesOS.NPS.Get(t.Context(), "s")
+			sent := map[string]http.Header{}
+			for _, s := range w.sent() {
+				sent[s.Path] = s.Header
 			}
-			require.ErrorIs(t, clickNPSErr, clicknps.ErrNotFound)
-			require.ErrorIs(t, salesOSErr, clicknps.ErrNotFound)
-			assert.Equal(t, tt.clickNPS, w.sent()[0].Header.Get("Authorization"))
-			assert.Equal(t, tt.salesOS, w.sent()[1].Header.Get("Authorization"))
-			assert.Equal(t, tt.salesOSKey, w.sent()[1].Header.Get("X-API-Key"))
-			assert.Empty(t, w.sent()[0].Header.Get("X-API-Key"))
+			for path, err := range map[string]error{"/v1/surveys/s": clickNPSErr, "/v1/nps-surveys/s": salesOSErr} {
+				want := clicknps.ErrMissingCredentials
+				if sent[path] != nil {
+					want = clicknps.ErrNotFound
+				}
+				require.ErrorIs(t, err, want)
+			}
+			assert.Equal(t, tt.clickNPS, sent["/v1/surveys/s"].Get("Authorization"))
+			assert.Equal(t, tt.salesOS, sent["/v1/nps-surveys/s"].Get("Authorization"))
+			assert.Equal(t, tt.salesOSKey, sent["/v1/nps-surveys/s"].Get("X-API-Key"))
+			assert.Empty(t, sent["/v1/surveys/s"].Get("X-API-Key"))
 		})
 	}
 }

@@ -50,20 +50,22 @@ func TestParamsThatCannotBeRight(t *testing.T) {
 	}
 	listing := func(limit, offset int) func(with) error {
 		return func(w with) error {
-			o := clicknps.ListOptions{Limit: limit, Offset: offset}
-			_, surveys := w.Surveys.List(w.ctx, &clicknps.SurveyListParams{ListOptions: o})
-			_, responses := w.Responses.List(w.ctx, &clicknps.ResponseListParams{ListOptions: o})
-			_, webhooks := w.Webhooks.List(w.ctx, &clicknps.WebhookListParams{ListOptions: o})
+			sp := &clicknps.SurveyListParams{Limit: limit, Offset: offset}
+			rp := &clicknps.ResponseListParams{Limit: limit, Offset: offset}
+			wp := &clicknps.WebhookListParams{Limit: limit, Offset: offset}
+			_, surveys := w.Surveys.List(w.ctx, sp)
+			_, responses := w.Responses.List(w.ctx, rp)
+			_, webhooks := w.Webhooks.List(w.ctx, wp)
 			for _, err := range []error{
 				surveys, responses, webhooks,
-				walkError(w.Surveys.All(w.ctx, &clicknps.SurveyListParams{ListOptions: o})),
-				walkError(w.Responses.All(w.ctx, &clicknps.ResponseListParams{ListOptions: o})),
+				walkError(w.Surveys.All(w.ctx, sp)),
+				walkError(w.Responses.All(w.ctx, rp)),
 			} {
 				if !errors.Is(err, clicknps.ErrInvalidParams) {
 					return err
 				}
 			}
-			return walkError(w.Webhooks.All(w.ctx, &clicknps.WebhookListParams{ListOptions: o}))
+			return walkError(w.Webhooks.All(w.ctx, wp))
 		}
 	}
 	hook := func(url string, events ...clicknps.EventType) func(with) error {
@@ -116,19 +118,19 @@ func TestParamsThatCannotBeRight(t *testing.T) {
 		{"webhook with an empty event", "events", hook("https://example.com", "e", "")},
 		{"webhook with an event that is not UTF-8", "events", hook("https://example.com", "e\xff")},
 		{"SalesOS survey without a name", "name", func(w with) error {
-			return drop(w.NPS.Create(w.ctx, &clicknps.NPSSurveyCreateParams{Question: "q"}))
+			return drop(w.SalesOS.NPS.Create(w.ctx, &clicknps.NPSSurveyCreateParams{Question: "q"}))
 		}},
 		{"SalesOS survey replaced by one without a name", "name", func(w with) error {
-			return drop(w.NPS.Replace(w.ctx, "s", &clicknps.NPSSurveyReplaceParams{Question: "q"}))
+			return drop(w.SalesOS.NPS.Replace(w.ctx, "s", &clicknps.NPSSurveyReplaceParams{Question: "q"}))
 		}},
 		{"SalesOS survey whose name is taken away", "name", func(w with) error {
-			return drop(w.NPS.Update(w.ctx, "s", &clicknps.NPSSurveyUpdateParams{Name: new("")}))
+			return drop(w.SalesOS.NPS.Update(w.ctx, "s", &clicknps.NPSSurveyUpdateParams{Name: new("")}))
 		}},
 		{"SalesOS update that changes nothing", "params", func(w with) error {
-			return drop(w.NPS.Update(w.ctx, "s", &clicknps.NPSSurveyUpdateParams{}))
+			return drop(w.SalesOS.NPS.Update(w.ctx, "s", &clicknps.NPSSurveyUpdateParams{}))
 		}},
-		{"export without a format", "format", func(w with) error { return drop(w.NPS.Export(w.ctx, "s", "", io.Discard)) }},
-		{"export to nowhere", "w", func(w with) error { return drop(w.NPS.Export(w.ctx, "s", "csv", nil)) }},
+		{"export without a format", "format", func(w with) error { return drop(w.SalesOS.NPS.Export(w.ctx, "s", "", io.Discard)) }},
+		{"export to nowhere", "w", func(w with) error { return drop(w.SalesOS.NPS.Export(w.ctx, "s", "csv", nil)) }},
 
 		{"mint for no survey", "survey_id", mint(clicknps.LinkMintParams{SubjectID: "c"})},
 		{"mint for no subject", "subject_id", mint(clicknps.LinkMintParams{SurveyID: "s"})},
@@ -146,7 +148,7 @@ func TestParamsThatCannotBeRight(t *testing.T) {
 			return drop(w.Surveys.Create(w.ctx, &clicknps.SurveyCreateParams{Name: "n\xff", Question: "q"}))
 		}},
 		{"changed question that is not UTF-8", "question", func(w with) error {
-			return drop(w.NPS.Update(w.ctx, "s", &clicknps.NPSSurveyUpdateParams{Question: new("\xc3\x28")}))
+			return drop(w.SalesOS.NPS.Update(w.ctx, "s", &clicknps.NPSSurveyUpdateParams{Question: new("\xc3\x28")}))
 		}},
 		{"extra field whose name is not UTF-8", "name", option(clicknps.WithExtraField("x\xff", 1))},
 
@@ -156,7 +158,7 @@ func TestParamsThatCannotBeRight(t *testing.T) {
 		{"idempotency key with an umlaut", "Idempotency-Key", option(clicknps.WithIdempotencyKey("schlüssel"))},
 		{"idempotency key with a newline", "Idempotency-Key", option(clicknps.WithIdempotencyKey("k\nX: y"))},
 		{"idempotency key derived from nothing", "Idempotency-Key", option(clicknps.WithIdempotencyKey(clicknps.DeriveIdempotencyKey()))},
-		{"response to nowhere", "into", option(clicknps.WithResponse(nil))},
+		{"response to nowhere", "into", option(clicknps.WithCallInfo(nil))},
 		{"empty header name", "header", option(clicknps.WithHeader("", "v"))},
 		{"header name with a space", "header", option(clicknps.WithHeader("X Y", "v"))},
 		{"header name with a colon", "header", option(clicknps.WithHeader("X:Y", "v"))},
@@ -175,7 +177,7 @@ func TestParamsThatCannotBeRight(t *testing.T) {
 			return drop(w.Surveys.Get(w.ctx, "s", clicknps.WithExtraField("tags", 1)))
 		}},
 		{"extra field of a toggle", "tags", func(w with) error {
-			return drop(w.NPS.Toggle(w.ctx, "s", clicknps.WithExtraField("tags", 1)))
+			return drop(w.SalesOS.NPS.Toggle(w.ctx, "s", clicknps.WithExtraField("tags", 1)))
 		}},
 	}
 	for _, tt := range tests {
@@ -194,9 +196,9 @@ func TestNilParams(t *testing.T) {
 		"Responses.AddComment": func(w with) error { return drop(w.Responses.AddComment(w.ctx, "r", nil)) },
 		"Webhooks.Create":      func(w with) error { return drop(w.Webhooks.Create(w.ctx, nil)) },
 		"Links.Mint":           func(w with) error { return drop(w.Links.Mint(w.ctx, nil)) },
-		"NPS.Create":           func(w with) error { return drop(w.NPS.Create(w.ctx, nil)) },
-		"NPS.Update":           func(w with) error { return drop(w.NPS.Update(w.ctx, "s", nil)) },
-		"NPS.Replace":          func(w with) error { return drop(w.NPS.Replace(w.ctx, "s", nil)) },
+		"NPS.Create":           func(w with) error { return drop(w.SalesOS.NPS.Create(w.ctx, nil)) },
+		"NPS.Update":           func(w with) error { return drop(w.SalesOS.NPS.Update(w.ctx, "s", nil)) },
+		"NPS.Replace":          func(w with) error { return drop(w.SalesOS.NPS.Replace(w.ctx, "s", nil)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -232,19 +234,6 @@ func TestCancelledContext(t *testing.T) {
 		require.ErrorIs(t, err, cause)
 		require.NotErrorIs(t, err, clicknps.ErrOutcomeUnknown)
 		assert.Zero(t, asError(t, err).Attempts)
-	})
-}
-
-func TestMissingCredentials(t *testing.T) {
-	t.Parallel()
-	client, err := clicknps.New(through(silent(t)))
-	require.NoError(t, err)
-	eachCall(t, func(t *testing.T, _ string, call func(with) error) {
-		err := call(with{Client: client, ctx: t.Context()})
-		require.ErrorIs(t, err, clicknps.ErrMissingCredentials)
-		require.NotErrorIs(t, err, clicknps.ErrInvalidParams)
-		assert.Zero(t, asError(t, err).Attempts)
-		assert.Contains(t, err.Error(), "missing credentials")
 	})
 }
 

@@ -2,6 +2,8 @@ package clicknps
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -9,54 +11,31 @@ import (
 )
 
 // Plan is the number of requests that a ClickNPS account may make. 0 means unlimited.
-type Plan struct {
-	Name      string
-	PerMinute int
-	PerHour   int
-}
+type Plan struct{ PerMinute, PerHour int }
 
 // The plans that ClickNPS sells.
 var (
-	PlanFree       = Plan{Name: "Free", PerMinute: 60, PerHour: 1_000}
-	PlanPro        = Plan{Name: "Pro", PerMinute: 600, PerHour: 10_000}
-	PlanEnterprise = Plan{Name: "Enterprise"}
+	PlanFree       = Plan{PerMinute: 60, PerHour: 1_000}
+	PlanPro        = Plan{PerMinute: 600, PerHour: 10_000}
+	PlanEnterprise = Plan{}
 )
 
-// IsBulk reports whether a request is one of many: of a walk by All, an export, or a call [WithBulk]. It is for a
-// [RateLimiter], which gets the request's context; others should go first.
-func IsBulk(ctx context.Context) bool { return ratelimit.LaneOf(ctx) == ratelimit.Bulk }
-
-// RateLimiter paces requests. Every attempt asks for room, repeats too.
-// It must be safe for concurrent use.
+// RateLimiter paces attempts, including retries. It must be safe for concurrent use. It may also
+// have a method Quotas(context.Context) ([]Quota, error), which [Client.Quotas] calls.
+// clicknpstest.TestRateLimiter tests an implementation.
 type RateLimiter interface {
-	// Acquire waits until there is room for one request, or until ctx ends. [IsBulk] says who should go first.
-	// release is called exactly once, when the answer is in or the attempt has failed.
-	// An error that wraps ErrRateLimited says that the wait would be too long.
-	Acquire(ctx context.Context) (release func(), err error)
+	// Acquire waits for a permit for one attempt of call, or until ctx ends. Bulk calls should
+	// give way to others. release is called once, with what came of the attempt. An error ends the
+	// call. If the wait would be too long, wrap [ErrRateLimited], best in an [*Error] with
+	// RetryAfter.
+	Acquire(ctx context.Context, call Call) (release func(RateOutcome), err error)
 }
 
-// WithPlan paces ClickNPS calls so that this client alone never exceeds p, whether the server counts fixed or sliding
-// windows. A wait that would outlive the context's deadline is refused at once, with [ErrRateLimited].
-func WithPlan(p Plan) Option {
-	return func(c *config) error {
-		if p.PerMinute < 0 || p.PerHour < 0 {
-			return invalidOption("WithPlan", "a number of requests must not be negative")
-		}
-		c.plan = &p
-		return nil
-	}
-}
-
-// WithReserve keeps the last requests of the plan's hour for interactive calls: walks by All and calls [WithBulk] leave them alone.
-// It needs [WithPlan]; requests must be below the plan's PerHour.
-func WithReserve(requests int) Option {
-	return func(c *config) error {
-		if requests < 0 {
-			return invalidOption("WithReserve", "the number of requests must not be negative")
-		}
-		c.reserve = requests
-		return nil
-	}
+// RateOutcome says what came of an attempt that a [RateLimiter] permitted.
+type RateOutcome struct {
+	Sent       bool        // false: nothing was sent, and the permit was not used
+	StatusCode int         // of the answer; 0: there was none
+	Header     http.Header // of the answer
 }
 
 // Quota is what is left of one limit.
@@ -66,90 +45,142 @@ type Quota struct {
 	Left   int // requests that could be made now
 }
 
-// quota keeps a service's requests within its limits.
-type quota interface {
-	Remaining() []ratelimit.Budget
-	Estimate(lane ratelimit.Lane, requests int) time.Duration
-}
-
-// Quotas returns what is left of the plan that [WithPlan] gave, as far as this client has used it: of a minute, and of an
-// hour. It is empty without a plan, or with one that is unlimited; a [RateLimiter] may tell of its own. It is safe for
-// concurrent use.
-func (c *Client) Quotas() []Quota { return c.Surveys.api.quotas() }
-
-// EstimateWait returns how long it takes until as many more ClickNPS requests of a walk by All, or [WithBulk], can have
-// been sent, behind all that wait already: so that a program can say "412 requests, 37 minutes" before it begins. It
-// assumes that answers are prompt, and that nobody else uses the plan. It is 0 without a plan. It takes time and memory in
-// proportion to requests, and is safe for concurrent use.
-func (c *Client) EstimateWait(requests int) time.Duration {
-	return c.Surveys.api.estimateWait(requests)
-}
-
-// Quotas returns what is left of the minute, as far as SalesOS' latest answers told. It is empty before the first
-// answer, and with [WithSalesOSRateLimiter]. It is safe for concurrent use.
-func (s *NPSService) Quotas() []Quota { return s.api.quotas() }
-
-// EstimateWait returns how long it takes until as many more SalesOS requests can have been sent, like
-// [Client.EstimateWait]. It is 0 while there are no Quotas. It is safe for concurrent use.
-func (s *NPSService) EstimateWait(requests int) time.Duration { return s.api.estimateWait(requests) }
-
-func (s *service) quotas() []Quota {
-	if s.quota == nil {
+// WithPlan paces ClickNPS calls so that this client alone never exceeds p, whether the server
+// counts fixed or sliding windows. A wait that would outlive the context's deadline fails at once
+// with [ErrRateLimited].
+func WithPlan(p Plan) Option {
+	return option(func(c *config) error {
+		if p.PerMinute < 0 || p.PerHour < 0 {
+			return invalidOption("WithPlan", "a number of requests must not be negative")
+		}
+		c.plan = &p
 		return nil
-	}
-	var quotas []Quota
-	for _, b := range s.quota.Remaining() {
-		quotas = append(quotas, Quota{Window: b.Window, Limit: b.Limit, Left: b.Left})
-	}
-	return quotas
+	})
 }
 
-func (s *service) estimateWait(requests int) time.Duration {
-	if s.quota == nil {
-		return 0
-	}
-	return s.quota.Estimate(ratelimit.Bulk, requests)
+// WithReserve keeps the last requests of the plan's hour for interactive calls: see [WithBulk]. It
+// needs [WithPlan]; requests must be below PerHour.
+func WithReserve(requests int) Option {
+	return option(func(c *config) error {
+		if requests < 0 {
+			return invalidOption("WithReserve", "the number of requests must not be negative")
+		}
+		c.reserve = requests
+		return nil
+	})
 }
 
-// WithRateLimiter paces ClickNPS calls with l, for example one quota for a whole fleet.
+// WithRateLimiter paces ClickNPS calls with l, such as one quota for a fleet. It excludes
+// [WithPlan].
 func WithRateLimiter(l RateLimiter) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		if l == nil {
 			return invalidOption("WithRateLimiter", "the limiter is nil")
 		}
 		c.rateLimiter = l
 		return nil
-	}
+	})
 }
 
-// WithSalesOSRateLimiter paces SalesOS calls with l instead of by the X-RateLimit headers of its answers.
+// WithSalesOSRateLimiter paces SalesOS calls with l instead of by the X-RateLimit headers.
 func WithSalesOSRateLimiter(l RateLimiter) Option {
-	return func(c *config) error {
+	return option(func(c *config) error {
 		if l == nil {
 			return invalidOption("WithSalesOSRateLimiter", "the limiter is nil")
 		}
 		c.salesOSRateLimiter = l
 		return nil
+	})
+}
+
+// Quotas returns what this client has left of each limit of [WithPlan], or what the limiter of
+// [WithRateLimiter] returns. It is empty if nothing is known.
+func (c *Client) Quotas(ctx context.Context) ([]Quota, error) { return c.api.quotas(ctx) }
+
+// Quotas returns what is left of the minute according to the latest answers, or what the limiter
+// of [WithSalesOSRateLimiter] returns. It is empty before the first answer.
+func (s *SalesOS) Quotas(ctx context.Context) ([]Quota, error) { return s.api.quotas(ctx) }
+
+func (s *service) quotas(ctx context.Context) ([]Quota, error) {
+	known, err := s.limiter.Quotas(ctx)
+	var quotas []Quota
+	for _, q := range known {
+		quotas = append(quotas, Quota(q))
+	}
+	return quotas, err
+}
+
+func (c *config) clickNPSLimiter() ratelimit.Limiter {
+	if c.rateLimiter != nil {
+		return userLimiter{c.rateLimiter}
+	}
+	plan := valueOf(c.plan)
+	if plan == PlanEnterprise {
+		return ratelimit.Unlimited{}
+	}
+	return ratelimit.NewPlan(plan.PerMinute, plan.PerHour, c.reserve)
+}
+
+func (c *config) salesOSLimiter() ratelimit.Limiter {
+	if c.salesOSRateLimiter != nil {
+		return userLimiter{c.salesOSRateLimiter}
+	}
+	return ratelimit.NewHeaders(time.Minute, c.defaults.policy.MaxRetryAfter)
+}
+
+// userLimiter adapts a RateLimiter to the engine.
+type userLimiter struct{ l RateLimiter }
+
+// Acquire returns when ctx ends, even if the user's limiter does not.
+func (u userLimiter) Acquire(ctx context.Context, call ratelimit.Call) (func(ratelimit.Outcome), error) {
+	granted := make(chan userPermit, 1)
+	go func() {
+		p := userPermit{err: errors.New("the rate limiter did not return")}
+		defer func() {
+			if v := recover(); v != nil { // on this goroutine it would end the process
+				p.err = fmt.Errorf("the rate limiter panicked: %v", v)
+			}
+			granted <- p
+		}()
+		p.release, p.err = u.l.Acquire(ctx, Call(call))
+	}()
+	select {
+	case p := <-granted:
+		if p.err != nil {
+			return nil, p.err
+		}
+		return func(o ratelimit.Outcome) { p.giveBack(RateOutcome(o)) }, nil
+	case <-ctx.Done():
+		go func() { // it may be granted all the same
+			if p := <-granted; p.err == nil {
+				p.giveBack(RateOutcome{})
+			}
+		}()
+		return nil, context.Cause(ctx)
 	}
 }
 
-func (p Plan) limiter(reserve int) *ratelimit.Limiter {
-	return ratelimit.New(
-		ratelimit.Rule{Limit: p.PerMinute, Window: time.Minute},
-		ratelimit.Rule{Limit: p.PerHour, Window: time.Hour, Reserve: reserve},
-	)
+type userPermit struct {
+	release func(RateOutcome)
+	err     error
 }
 
-// paced is a RateLimiter for the engine: it does not care what the answer says.
-type paced struct{ RateLimiter }
+func (p userPermit) giveBack(outcome RateOutcome) {
+	if p.release != nil {
+		p.release(outcome)
+	}
+}
 
-func (p paced) Acquire(ctx context.Context) (func(http.Header), error) {
-	release, err := p.RateLimiter.Acquire(ctx)
-	if err != nil {
-		return nil, err
+func (u userLimiter) Quotas(ctx context.Context) (quotas []ratelimit.Quota, err error) {
+	teller, ok := u.l.(interface {
+		Quotas(ctx context.Context) ([]Quota, error)
+	})
+	if !ok {
+		return nil, nil
 	}
-	if release == nil {
-		return func(http.Header) {}, nil
+	known, err := teller.Quotas(ctx)
+	for _, q := range known {
+		quotas = append(quotas, ratelimit.Quota(q))
 	}
-	return func(http.Header) { release() }, nil
+	return quotas, err
 }

@@ -1,50 +1,46 @@
 package clicknps
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"maps"
 	"net/http"
-	"reflect"
+	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 
-	"github.com/clicknps/go-sdk/internal/engine"
+	"github.com/clicknps/go-sdk/internal/auth"
 )
 
-// RequestOption changes one call.
-type RequestOption func(*requestOptions)
-
-// requestOptions is what the options of one call say.
+// requestOptions holds the options of one call, over the client's settings.
 type requestOptions struct {
+	callSettings
 	key      string
-	header   http.Header
+	query    []parameter
 	extra    []extraField
-	meta     *ResponseMeta
-	prefetch int
+	info     *CallInfo
 	bulk     bool
+	prefetch int
 	bookmark *string
-	progress func(done, total int)
-	err      error // the first option that can't be right
+	progress func(done, total int64)
+	given    []parameter // options that not every call has a use for, and what they set
+	err      error       // of the first option that can't be right
 }
 
-type extraField struct {
-	name  string
-	value any
-}
+type (
+	parameter  struct{ name, value string }
+	extraField struct {
+		name  string
+		value any
+	}
+)
 
-func newRequestOptions(opts []RequestOption) *requestOptions {
-	o := new(requestOptions)
+func (s *service) options(opts []RequestOption) *requestOptions {
+	o := &requestOptions{callSettings: s.defaults}
 	for _, opt := range opts {
 		if opt == nil {
 			o.fail(invalid("opts", "an option is nil"))
 			continue
 		}
-		opt(o)
+		o.fail(opt.applyToCall(o))
 	}
 	return o
 }
@@ -55,207 +51,146 @@ func (o *requestOptions) fail(err error) {
 	}
 }
 
-// ResponseMeta is what HTTP says of a call.
-type ResponseMeta struct {
-	StatusCode     int         // 0: there was no answer
-	Header         http.Header // of the last answer
-	RequestID      string      // X-Request-Id
-	IdempotencyKey string
-	Attempts       []Attempt // all of them, in order
-}
-
-// Attempt is one request of a call.
-type Attempt struct {
-	StatusCode int           // 0: there was no answer
-	Err        error         // why not, or why it was cut off
-	Waited     time.Duration // before it
-	Took       time.Duration // from sending it to the end of its answer
-	RequestID  string
-}
-
-// WithResponse fills in into when the call ends, whether it succeeds or not. With All it is filled in anew for every page.
-func WithResponse(into *ResponseMeta) RequestOption {
-	return func(o *requestOptions) {
-		if into == nil {
-			o.fail(invalid("into", "WithResponse needs somewhere to write"))
-		}
-		o.meta = into
+// check refuses options that are wrong, or of no use to the call.
+func (o *requestOptions) check(s *service, c *call) error {
+	if o.err != nil {
+		return o.err
 	}
-}
-
-// report fills in the caller's ResponseMeta, and passes err on.
-func (o *requestOptions) report(res *engine.Result, err *Error) error {
-	if o.meta != nil {
-		*o.meta = ResponseMeta{IdempotencyKey: o.key}
-		if res != nil {
-			o.meta.StatusCode, o.meta.Header = res.StatusCode, res.Header
-			for _, a := range res.Attempts {
-				o.meta.RequestID = a.RequestID // the last one's stays
-				o.meta.Attempts = append(o.meta.Attempts, Attempt{a.StatusCode, a.Err, a.Waited, a.Took, a.RequestID})
-			}
+	for _, p := range o.query {
+		if c.walk && (p.name == "limit" || p.name == "offset" || p.name == "page") {
+			return invalid(p.name, "WithQuery: %s selects the pages of a walk: use the params", p.name)
 		}
 	}
-	if err == nil {
+	if len(o.given) == 0 {
 		return nil
 	}
-	return err
+	useful := map[string]bool{
+		"WithIdempotencyKey": s.keyed && c.method == http.MethodPost,
+		"WithExtraField":     c.body != nil,
+		"WithPrefetch":       c.walk && s.keyed,
+		"WithBookmark":       c.walk && s.keyed,
+		"WithProgress":       c.walk || c.stream,
+	}
+	for _, option := range o.given {
+		if !useful[option.name] {
+			return invalid(option.value,
+				"%s (%s) is of no use to %s", option.name, option.value, c.operation)
+		}
+	}
+	return nil
 }
 
-// WithIdempotencyKey makes a ClickNPS POST one with key: 1–255 bytes of printable ASCII, without a space at either end.
-// A POST with a key that ClickNPS has seen takes no second effect. Without this option each call has a random one.
+func (o *requestOptions) addQuery(values url.Values) url.Values {
+	if values == nil && len(o.query) > 0 {
+		values = make(url.Values)
+	}
+	for _, p := range o.query {
+		values.Set(p.name, p.value)
+	}
+	return values
+}
+
+// WithIdempotencyKey sets the key of a POST to ClickNPS: 1–255 bytes of printable ASCII, without a
+// space at either end. A POST with a key that ClickNPS has seen has no second effect. By default,
+// each call has a random key.
 func WithIdempotencyKey(key string) RequestOption {
-	return func(o *requestOptions) {
+	return requestOption(func(o *requestOptions) error {
 		switch {
 		case key == "":
-			o.fail(invalid("Idempotency-Key", "the key must not be empty"))
+			return invalid("Idempotency-Key", "the key must not be empty")
 		case len(key) > 255:
-			o.fail(invalid("Idempotency-Key", "the key must not be longer than 255 bytes"))
-		case !isPrintable(key) || strings.TrimSpace(key) != key:
-			o.fail(invalid("Idempotency-Key", "the key must be printable ASCII without a space at either end"))
+			return invalid("Idempotency-Key", "the key must not be longer than 255 bytes")
+		case !auth.Printable(key) || strings.TrimSpace(key) != key:
+			return invalid("Idempotency-Key",
+				"the key must be printable ASCII without a space at either end")
 		}
 		o.key = key
-	}
+		o.given = append(o.given, parameter{"WithIdempotencyKey", "Idempotency-Key"})
+		return nil
+	})
 }
 
-// NewIdempotencyKey returns a random key.
-func NewIdempotencyKey() string { return rand.Text() }
-
-// DeriveIdempotencyKey returns a key that follows from parts: the same parts in the same order give the same key, on every
-// machine and run, and others another. Without parts it is empty, which no call accepts.
-func DeriveIdempotencyKey(parts ...string) string {
-	if len(parts) == 0 {
-		return ""
-	}
-	hash := sha256.New()
-	for _, part := range parts {
-		// The length keeps ("ab","c") from being ("a","bc").
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		hash.Write([]byte(part))
-	}
-	return hex.EncodeToString(hash.Sum(nil))
+// WithQuery sets a query parameter. It replaces one of that name.
+func WithQuery(name, value string) RequestOption {
+	return requestOption(func(o *requestOptions) error {
+		if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return invalid("query",
+				"WithQuery: the name must not be empty, and name and value must be valid UTF-8")
+		}
+		o.query = append(o.query, parameter{name, value})
+		return nil
+	})
 }
 
-// WithHeader sets a header of the request. Credentials and idempotency keys have options of their own.
-func WithHeader(name, value string) RequestOption {
-	return func(o *requestOptions) {
-		canonical := http.CanonicalHeaderKey(name)
-		switch canonical {
-		case "Authorization", "X-Api-Key", "Proxy-Authorization":
-			o.fail(invalid(name, "%s is set by the client's credential", name))
-		case "Idempotency-Key", "X-Idempotency-Key":
-			o.fail(invalid(name, "%s is set by WithIdempotencyKey", name))
-		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade":
-			o.fail(invalid(name, "%s is set by net/http", name))
-		}
-		if !isToken(name) {
-			o.fail(invalid("header", "%q is not the name of a header", name))
-		}
-		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			o.fail(invalid(name, "the value of %q has a control character", name))
-		}
-		if o.header == nil {
-			o.header = make(http.Header)
-		}
-		o.header[canonical] = []string{value}
-	}
-}
-
-// isToken reports whether s is a token of RFC 9110, as a header's name must be.
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		alphanumeric := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-		if !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// WithExtraField adds a field that this SDK does not know yet to the request's body.
+// WithExtraField adds a field that this SDK does not know to the JSON body.
 func WithExtraField(name string, value any) RequestOption {
-	return func(o *requestOptions) {
+	return requestOption(func(o *requestOptions) error {
 		if name == "" || !utf8.ValidString(name) {
-			o.fail(invalid("name", "WithExtraField: the field's name must not be empty, and must be valid UTF-8"))
+			return invalid("name",
+				"WithExtraField: the field's name must not be empty, and must be valid UTF-8")
 		}
 		o.extra = append(o.extra, extraField{name, value})
-	}
+		o.given = append(o.given, parameter{"WithExtraField", name})
+		return nil
+	})
 }
 
-// WithBulk makes a call one of many, as the pages of All and exports are by themselves: while the client waits for room
-// under a limit, calls without it go first, and they alone may use the reserve of [WithReserve].
+// WithBulk gives a call the priority bulk, which walks by All and exports always have. All other
+// calls are interactive: they get permits first, and they alone may use the reserve of
+// [WithReserve].
 func WithBulk() RequestOption {
-	return func(o *requestOptions) { o.bulk = true }
+	return requestOption(func(o *requestOptions) error {
+		o.bulk = true
+		return nil
+	})
 }
 
-// WithPrefetch lets All keep up to this many pages under way ahead of the one that is read. The default is 0:
-// nothing is asked for before it is needed. Other calls pay it no heed.
+// WithPrefetch lets All of a ClickNPS service fetch up to this many pages ahead, concurrently.
 func WithPrefetch(pages int) RequestOption {
-	return func(o *requestOptions) {
-		if pages < 0 {
-			o.fail(invalid("pages", "WithPrefetch: the number of pages must not be negative"))
-		}
+	return requestOption(func(o *requestOptions) error {
 		o.prefetch = pages
-	}
+		o.given = append(o.given, parameter{"WithPrefetch", "pages"})
+		return notNegative("pages", "WithPrefetch: the number of pages", pages)
+	})
 }
 
-// WithProgress calls fn as All hands items over (in items, after every page) or Export writes (in bytes). total is −1
-// while it is unknown. fn is called by the goroutine that made the call.
-func WithProgress(fn func(done, total int)) RequestOption {
-	return func(o *requestOptions) { o.progress = fn }
+// WithBookmark lets All of a ClickNPS service resume a walk, also in another process. bookmark is
+// a short string to store. If it is empty, the walk begins as the params say, else after the item
+// that the bookmark stands for. It moves to an item when the loop asks for the next one, so a loop
+// that breaks off because it can't handle an item resumes with that item.
+//
+// A resumed walk skips nothing even if others have changed the list meanwhile; where the walk
+// before it had to go back, it may repeat items. It ends with [ErrListChanged] if the last eight
+// items before the bookmark are gone, and with [ErrInvalidParams] if the list had other
+// parameters. To find new items, the list must have the oldest first.
+func WithBookmark(bookmark *string) RequestOption {
+	return requestOption(func(o *requestOptions) error {
+		if bookmark == nil {
+			return invalid("bookmark", "WithBookmark: bookmark must not be nil")
+		}
+		o.bookmark = bookmark
+		o.given = append(o.given, parameter{"WithBookmark", "bookmark"})
+		return nil
+	})
 }
 
-// encodeBody checks a body's params and encodes them together with the extra fields.
-func encodeBody(body any, extra []extraField) ([]byte, error) {
-	if body == nil {
-		if len(extra) > 0 {
-			return nil, invalid(extra[0].name, "this request has no body to add a field to")
+// WithProgress calls fn on the goroutine of the caller while a walk or an Export goes on, with the
+// items yielded or the bytes written so far, and their total, or -1 if it is unknown.
+func WithProgress(fn func(done, total int64)) RequestOption {
+	return requestOption(func(o *requestOptions) error {
+		if fn == nil {
+			return invalid("fn", "WithProgress: fn must not be nil")
 		}
-		return nil, nil
-	}
-	if reflect.ValueOf(body).IsNil() {
-		return nil, invalid("params", "params must not be nil")
-	}
-	if err := body.(params).validate(); err != nil {
-		return nil, err
-	}
-	if err := checkText(body); err != nil {
-		return nil, err
-	}
-	data, err := json.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidParams, err)
-	}
-	if len(extra) > 0 {
-		if data, err = addFields(data, extra); err != nil {
-			return nil, err
-		}
-	}
-	if string(data) == "{}" {
-		return nil, invalid("params", "params change nothing")
-	}
-	return data, nil
+		o.progress = fn
+		o.given = append(o.given, parameter{"WithProgress", "fn"})
+		return nil
+	})
 }
 
-func addFields(data []byte, extra []extraField) ([]byte, error) {
-	var fields map[string]any
-	raw := map[string]json.RawMessage{}
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidParams, err)
-	}
-	fields = make(map[string]any, len(raw)+len(extra))
-	for name, value := range raw {
-		fields[name] = value
-	}
-	for _, field := range extra {
-		if _, ok := fields[field.name]; ok {
-			return nil, invalid(field.name, "%s is set twice", field.name)
-		}
-		fields[field.name] = field.value
-	}
-	data, err := json.Marshal(fields)
-	if err != nil {
-		return nil, fmt.Errorf("%w: WithExtraField: %w", ErrInvalidParams, err)
-	}
-	return data, nil
+// listQuery returns the query without the page. It tells one list from another.
+func (o *requestOptions) listQuery(values url.Values) string {
+	values = o.addQuery(maps.Clone(values))
+	values.Del("limit")
+	values.Del("offset")
+	return values.Encode()
 }

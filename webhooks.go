@@ -2,6 +2,7 @@ package clicknps
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -10,12 +11,14 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/clicknps/go-sdk/internal/auth"
 )
 
-// WebhooksService manages the endpoints that ClickNPS sends events to. It is safe for concurrent use.
+// WebhooksService manages the endpoints that ClickNPS sends events to.
 type WebhooksService struct{ api *service }
 
-// EventType names what happened. A value that this SDK does not know is kept as it is.
+// EventType names what happened. Unknown values are kept.
 type EventType string
 
 // The events that a webhook can subscribe to.
@@ -25,22 +28,23 @@ const (
 	EventSurveyCompleted EventType = "survey.completed" // the survey has reached its target
 )
 
-// Webhook is an endpoint of yours that ClickNPS sends events to.
-// Printed with fmt or logged with slog as a value of its own, it shows everything but its Secret. Encoded as JSON it is whole: what
-// stores it must keep the Secret.
+// Webhook is an endpoint that ClickNPS sends events to. Printed with fmt, or logged with slog as a
+// value of its own, it does not show its Secret. Its JSON does, so that it can be stored.
 type Webhook struct {
 	ID        string      `json:"id"`
 	URL       string      `json:"url"`
 	Events    []EventType `json:"events"`
-	Secret    string      `json:"secret,omitzero"` // what deliveries are signed with; empty if the server keeps it to itself
+	Secret    string      `json:"secret,omitzero"` // signs deliveries; empty if not shown
 	CreatedAt time.Time   `json:"created_at,omitzero"`
 
-	origin
+	RawJSON json.RawMessage `json:"-"` // as received; nil without [WithRawJSON]
 }
 
-// WebhookListParams are the query parameters of [WebhooksService.List] and [WebhooksService.All].
+// WebhookListParams selects a page, or where a walk begins. Negative numbers are
+// [ErrInvalidParams].
 type WebhookListParams struct {
-	ListOptions
+	Limit  int `url:"limit,omitempty"`  // items a page; 0: the server's default in List, 100 in All
+	Offset int `url:"offset,omitempty"` // items to skip
 }
 
 // WebhookCreateParams is the body of [WebhooksService.Create]. Both fields are required.
@@ -49,38 +53,42 @@ type WebhookCreateParams struct {
 	Events []EventType `json:"events"`
 }
 
-// List returns one page of webhooks. params may be nil.
-//
-// GET /v1/webhooks
-func (s *WebhooksService) List(ctx context.Context, params *WebhookListParams, opts ...RequestOption) (*Page[Webhook], error) {
-	return list[Webhook](ctx, s.api, "webhooks", valueOf(params), opts)
+// List returns one page of webhooks (GET /v1/webhooks).
+func (s *WebhooksService) List(
+	ctx context.Context, params *WebhookListParams, opts ...RequestOption,
+) (*Page[Webhook], error) {
+	return list[Webhook](ctx, s.api,
+		call{operation: "Webhooks.List", route: "/webhooks"}, valueOf(params), opts)
 }
 
-// All walks all webhooks, page by page: each that exists from the walk's start to its end exactly once. It ends with
-// the first error; [ErrListChanged] says that others changed the list too fast for that promise. params may be nil.
-//
-// GET /v1/webhooks
-func (s *WebhooksService) All(ctx context.Context, params *WebhookListParams, opts ...RequestOption) iter.Seq2[*Webhook, error] {
-	return all[Webhook](ctx, s.api, "webhooks", valueOf(params), opts)
+// All walks the webhooks (GET /v1/webhooks). It may end with [ErrListChanged].
+func (s *WebhooksService) All(
+	ctx context.Context, params *WebhookListParams, opts ...RequestOption,
+) iter.Seq2[*Webhook, error] {
+	return all[Webhook](ctx, s.api,
+		call{operation: "Webhooks.All", route: "/webhooks"}, valueOf(params), opts)
 }
 
-// Create subscribes an endpoint to events. It fails with [ErrInvalidParams] if the URL is not absolute or there is no event,
-// [ErrValidation] if the server does not take a field, [ErrConflict] if the idempotency key was used for something else, and
-// [ErrOutcomeUnknown] if all answers were lost.
-//
-// POST /v1/webhooks
-func (s *WebhooksService) Create(ctx context.Context, params *WebhookCreateParams, opts ...RequestOption) (*Webhook, error) {
-	return fetch[Webhook](ctx, s.api, call{method: http.MethodPost, path: []string{"webhooks"}, body: params}, opts)
+// Create subscribes an endpoint to events (POST /v1/webhooks). It fails with [ErrInvalidParams],
+// [ErrValidation], [ErrConflict] or [ErrOutcomeUnknown].
+func (s *WebhooksService) Create(
+	ctx context.Context, params *WebhookCreateParams, opts ...RequestOption,
+) (*Webhook, error) {
+	return fetch[Webhook](ctx, s.api, call{
+		operation: "Webhooks.Create", method: http.MethodPost, route: "/webhooks", body: params,
+	}, opts)
 }
 
-// Delete ends the subscription with this id. It fails with [ErrNotFound] if there is none.
-//
-// DELETE /v1/webhooks/{id}
+// Delete ends a subscription (DELETE /v1/webhooks/{id}). It fails with [ErrNotFound].
 func (s *WebhooksService) Delete(ctx context.Context, id string, opts ...RequestOption) error {
-	return s.api.delete(ctx, []string{"webhooks", id}, opts)
+	return s.api.remove(ctx, call{operation: "Webhooks.Delete", route: "/webhooks/{id}", id: id}, opts)
 }
 
-func (w *Webhook) identity() string { return w.ID }
+func (w *Webhook) parts() (*string, *json.RawMessage) { return &w.ID, &w.RawJSON }
+
+func (p WebhookListParams) validate() error {
+	return first(notNegative("limit", "Limit", p.Limit), notNegative("offset", "Offset", p.Offset))
+}
 
 // String implements [fmt.Stringer].
 func (w Webhook) String() string {
@@ -89,7 +97,8 @@ func (w Webhook) String() string {
 
 // GoString implements [fmt.GoStringer].
 func (w Webhook) GoString() string {
-	return fmt.Sprintf("clicknps.Webhook{ID:%q, URL:%q, Events:%#v, Secret:%q, CreatedAt:%#v}", w.ID, w.URL, w.Events, w.shownSecret(), w.CreatedAt)
+	return fmt.Sprintf("clicknps.Webhook{ID:%q, URL:%q, Events:%#v, Secret:%q, CreatedAt:%#v}",
+		w.ID, w.URL, w.Events, w.shownSecret(), w.CreatedAt)
 }
 
 // LogValue implements [slog.LogValuer].
@@ -104,7 +113,7 @@ func (w Webhook) shownSecret() string {
 	if w.Secret == "" {
 		return ""
 	}
-	return redacted
+	return auth.Redacted
 }
 
 func (p *WebhookCreateParams) validate() error {
@@ -116,8 +125,10 @@ func (p *WebhookCreateParams) validate() error {
 		return invalid("url", "URL must be absolute, and http or https")
 	case len(p.Events) == 0:
 		return invalid("events", "Events must not be empty")
-	case slices.ContainsFunc(p.Events, func(e EventType) bool { return e == "" || !utf8.ValidString(string(e)) }):
+	case slices.ContainsFunc(p.Events, isUnfit):
 		return invalid("events", "Events must not have one that is empty or not valid UTF-8")
 	}
 	return nil
 }
+
+func isUnfit(e EventType) bool { return e == "" || !utf8.ValidString(string(e)) }

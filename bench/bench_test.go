@@ -13,7 +13,7 @@ func BenchmarkPage(b *testing.B) {
 	for _, library := range libraries {
 		b.Run("lib="+library.name, func(b *testing.B) {
 			calls := library.calls(b, url)
-			_, _, err := calls.page(b.Context()) // the connection is made, and what a library learns at first is learned
+			_, _, err := calls.page(b.Context()) // opens the connection, and fills the library's caches
 			require.NoError(b, err)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -61,7 +61,7 @@ func TestEveryLibraryDecodesWhatIsMeasured(t *testing.T) {
 	}
 }
 
-// No library has more to read than another.
+// Every library reads the same number of bytes.
 func TestPagesAreOfOneSize(t *testing.T) {
 	t.Parallel()
 	for _, s := range shapes {

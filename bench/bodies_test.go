@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// How much every library has to decode.
+// The amounts that every library decodes.
 const (
 	items      = 100
 	itemBytes  = 300
 	lastObject = "Survey number 99 after onboarding" // the name of a page's last item, and of the single object
 )
 
-// shape is how a service writes a list and its items.
+// shape describes how a service writes a list and its items.
 type shape struct {
 	list, object string // their paths
 	envelope     string // around the items of a list
@@ -58,7 +58,7 @@ var (
 	shapes = []shape{survey, githubMilestone, gitlabMilestone, stripeProduct, openaiFile}
 )
 
-// one is item i, filled up to itemBytes.
+// one returns item i, filled up to itemBytes.
 func (s shape) one(i int) string {
 	name := fmt.Sprintf("Survey number %d after onboarding", i)
 	filling := itemBytes - len(fmt.Sprintf(s.item, i, name, ""))
@@ -74,7 +74,7 @@ func (s shape) page() string {
 	return fmt.Sprintf(s.envelope, strings.Join(all, ","))
 }
 
-// serve answers for all services.
+// serve starts a server that answers for all services.
 func serve(tb testing.TB) (url string) {
 	mux := http.NewServeMux()
 	answer := func(path, body string) {
@@ -85,7 +85,7 @@ func serve(tb testing.TB) (url string) {
 			w.Write(data)
 		})
 	}
-	answer("/", "{}") // a client may look at its service before the first call
+	answer("/", "{}") // some clients send a request of their own before the first call
 	for _, s := range shapes {
 		answer(s.list, s.page())
 		answer(s.object, s.one(items-1))

@@ -18,13 +18,13 @@ import (
 	clicknps "github.com/clicknps/go-sdk"
 )
 
-// calls are the two that are measured.
+// calls holds the two calls that are measured.
 type calls struct {
 	page   func(ctx context.Context) (n int, lastName string, err error)
 	object func(ctx context.Context) (name string, err error)
 }
 
-// libraries are made as their documentation says, with nothing set but the credential and where the service is.
+// libraries holds the clients, configured as their documentation says: only with a credential and a base URL.
 var libraries = []struct {
 	name  string
 	calls func(tb testing.TB, url string) calls
@@ -56,7 +56,7 @@ type rawPage struct {
 	} `json:"pagination"`
 }
 
-// raw is what a program without an SDK would do.
+// raw makes the calls as a program without an SDK would.
 func raw(_ testing.TB, url string) calls {
 	get := func(ctx context.Context, url string, into any) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -95,7 +95,7 @@ func clickNPS(tb testing.TB, url string) calls {
 	require.NoError(tb, err)
 	return calls{
 		page: func(ctx context.Context) (int, string, error) {
-			page, err := client.Surveys.List(ctx, &clicknps.SurveyListParams{ListOptions: clicknps.ListOptions{Limit: items}})
+			page, err := client.Surveys.List(ctx, &clicknps.SurveyListParams{Limit: items})
 			if err != nil {
 				return 0, "", err
 			}
@@ -117,7 +117,8 @@ func goGitHub(tb testing.TB, url string) calls {
 	require.NoError(tb, err)
 	return calls{
 		page: func(ctx context.Context) (int, string, error) {
-			page, _, err := client.Issues.ListMilestones(ctx, "acme", "crm", &github.MilestoneListOptions{ListOptions: github.ListOptions{PerPage: items}})
+			opts := &github.MilestoneListOptions{ListOptions: github.ListOptions{PerPage: items}}
+			page, _, err := client.Issues.ListMilestones(ctx, "acme", "crm", opts)
 			return len(page), last(page).GetTitle(), err
 		},
 		object: func(ctx context.Context) (string, error) {
@@ -132,7 +133,8 @@ func gitLab(tb testing.TB, url string) calls {
 	require.NoError(tb, err)
 	return calls{
 		page: func(ctx context.Context) (int, string, error) {
-			page, _, err := client.Milestones.ListMilestones(1, &gitlab.ListMilestonesOptions{ListOptions: gitlab.ListOptions{PerPage: items}}, gitlab.WithContext(ctx))
+			opts := &gitlab.ListMilestonesOptions{ListOptions: gitlab.ListOptions{PerPage: items}}
+			page, _, err := client.Milestones.ListMilestones(1, opts, gitlab.WithContext(ctx))
 			if err != nil {
 				return 0, "", err
 			}
@@ -154,7 +156,8 @@ func stripeGo(_ testing.TB, url string) calls {
 	return calls{
 		page: func(ctx context.Context) (int, string, error) {
 			limit := int64(items)
-			page := client.V1Products.List(ctx, &stripe.ProductListParams{ListParams: stripe.ListParams{Limit: &limit}})
+			params := &stripe.ProductListParams{ListParams: stripe.ListParams{Limit: &limit}}
+			page := client.V1Products.List(ctx, params)
 			if page.Err() != nil {
 				return 0, "", page.Err()
 			}
@@ -190,7 +193,7 @@ func openaiGo(_ testing.TB, url string) calls {
 	}
 }
 
-// last is the last item, or the zero value if there is none.
+// last returns the last item, or the zero value if there is none.
 func last[T any](items []T) (item T) {
 	if len(items) > 0 {
 		item = items[len(items)-1]

@@ -3,47 +3,44 @@ package clicknpstest
 import (
 	"cmp"
 	"crypto/sha256"
-	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
+	"time"
 )
 
-// clickNPS puts in front of next what every ClickNPS endpoint does: the key, the quota, the rules for bodies.
-func clickNPS(next handler) handler {
-	return func(s *Server, req *request) answer {
-		if req.header.Get("Authorization") != "Bearer "+s.key {
-			return clickNPSError(http.StatusUnauthorized, "unauthorized", "Invalid or missing API key", "")
-		}
-		if refused, ok := s.useQuota(); !ok {
-			return refused
-		}
-		if (req.method == "POST" || req.method == "PATCH") && !isJSON(req.header) {
-			return badRequest("Content-Type must be application/json", "")
-		}
-		if key := req.header.Get("Idempotency-Key"); key != "" && req.method == "POST" {
-			return s.once(key, req, next)
-		}
-		return next(s, req)
+// clickNPS does before next what every ClickNPS endpoint does: check the key, the quota and the
+// rules for bodies.
+func (s *Server) clickNPS(req *request, next handler) answer {
+	if req.Header.Get("Authorization") != "Bearer "+s.key {
+		return failure(req, http.StatusUnauthorized, "")
 	}
-}
-
-func (s *Server) useQuota() (refused answer, ok bool) {
-	now, wait := s.now(), 0
-	for _, w := range s.quota {
-		if ok, rest := w.hit(now); !ok {
+	wait := 0
+	for length, limit := range map[time.Duration]int{time.Minute: s.plan.PerMinute, time.Hour: s.plan.PerHour} {
+		if left, rest := s.hit(length.String(), length, limit); limit > 0 && left < 0 {
 			wait = max(wait, seconds(rest))
 		}
 	}
-	if wait == 0 {
-		return answer{}, true
+	if wait > 0 {
+		a := failure(req, http.StatusTooManyRequests, strconv.Itoa(wait))
+		a.header.Set("Retry-After", strconv.Itoa(wait))
+		return a
 	}
-	message := fmt.Sprintf("Rate limit exceeded. Retry after %d seconds.", wait)
-	refused = clickNPSError(http.StatusTooManyRequests, "rate_limit_exceeded", message, "")
-	refused.header.Set("Retry-After", strconv.Itoa(wait))
-	return refused, false
+	if req.Method != "POST" && req.Method != "PATCH" {
+		return next(s, req)
+	}
+	if !isJSON(req.Header) {
+		return badRequest("Content-Type must be application/json")
+	}
+	var ok bool
+	if req.fields, ok = decodeFields(req.body); !ok {
+		return badRequest("Request body must be a JSON object")
+	}
+	if key := req.Header.Get("Idempotency-Key"); key != "" && req.Method == "POST" {
+		return s.once(key, req, next)
+	}
+	return next(s, req)
 }
 
 func isJSON(h http.Header) bool {
@@ -51,29 +48,50 @@ func isJSON(h http.Header) bool {
 	return err == nil && mediaType == "application/json"
 }
 
+// window counts requests in a fixed window that begins with its first request.
+type window struct {
+	start time.Time
+	count int
+}
+
+// hit counts a request in the window called name. It returns how many requests the limit leaves,
+// which is negative if this one is over it, and how long the window still lasts.
+func (s *Server) hit(name string, length time.Duration, limit int) (left int, rest time.Duration) {
+	w, now := s.windows[name], s.now()
+	if now.Sub(w.start) >= length {
+		w = window{start: now}
+	}
+	w.count++
+	s.windows[name] = w
+	return limit - w.count, length - now.Sub(w.start)
+}
+
+// seconds rounds up, so that the window has ended after that wait. It is at least 1.
+func seconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 1) }
+
 // remembered is the outcome of the first request with an idempotency key.
 type remembered struct {
 	request [sha256.Size]byte // of path and body
 	answer  answer
 }
 
-// once lets a request with this key have its effect once. Only a success is remembered: a request that was
-// refused had no effect, and may be put right under the same key. Requests are handled under the server's
-// lock, so that of two at once the second finds what the first has done.
+// once lets a request with this key have its effect once. Only a success is remembered: a request
+// that was refused had no effect, and may be corrected under the same key.
 func (s *Server) once(key string, req *request, next handler) answer {
 	if len(key) > 255 {
-		return badRequest("Idempotency-Key must not be longer than 255 characters", "")
+		return badRequest("Idempotency-Key must not be longer than 255 characters")
 	}
-	digest := sha256.Sum256(slices.Concat([]byte(req.url.EscapedPath()), []byte{0}, req.body))
-	if first, ok := s.idempotency[key]; ok {
-		if first.request != digest {
-			message := "Idempotency-Key was used before with another request"
-			return clickNPSError(http.StatusConflict, "idempotency_conflict", message, "")
-		}
+	digest := sha256.Sum256(slices.Concat([]byte(req.path()), []byte{0}, req.body))
+	first, ok := s.idempotency[key]
+	switch {
+	case ok && first.request != digest:
+		message := "Idempotency-Key was used before with another request"
+		return clickNPSError(http.StatusConflict, "idempotency_conflict", message, "")
+	case ok:
 		req.replayed = true
-		again := answer{status: first.answer.status, header: first.answer.header.Clone(), body: first.answer.body}
-		again.header.Set("Idempotent-Replayed", "true")
-		return again
+		first.answer.header = first.answer.header.Clone()
+		first.answer.header.Set("Idempotent-Replayed", "true")
+		return first.answer
 	}
 	a := next(s, req)
 	if a.status < 300 {
@@ -93,69 +111,65 @@ func clickNPSError(status int, kind, message, field string) answer {
 	}{detail{kind, message, field}})
 }
 
-func badRequest(message, field string) answer {
-	return clickNPSError(http.StatusBadRequest, "invalid_request", message, field)
+func badRequest(message string) answer {
+	return clickNPSError(http.StatusBadRequest, "invalid_request", message, "")
 }
 
 func invalid(field, message string) answer {
 	return clickNPSError(http.StatusBadRequest, "validation_error", message, field)
 }
 
-func notFound(what string) answer {
-	return clickNPSError(http.StatusNotFound, "not_found", what+" not found", "")
+func notFound(message string) answer {
+	return clickNPSError(http.StatusNotFound, "not_found", message, "")
 }
 
-func deleted(id string) answer {
-	return jsonAnswer(http.StatusOK, struct {
-		ID      string `json:"id"`
-		Deleted bool   `json:"deleted"`
-	}{id, true})
+// list answers a page of a collection. name is what [ByName] sorts by.
+func list[T any](in func(*store) *collection[T], name func(*T) string) handler {
+	return func(s *Server, req *request) answer { return listPage(s, req, in(&s.store).items, name) }
 }
 
-func malformed() answer { return badRequest("Request body must be a JSON object", "") }
-
-type pagination struct {
-	Total   int  `json:"total"`
-	Limit   int  `json:"limit"`
-	Offset  int  `json:"offset"`
-	HasMore bool `json:"has_more"`
+// deleteFrom deletes the item that the path names.
+func deleteFrom[T any](in func(*store) *collection[T]) handler {
+	return withItem(in, func(s *Server, req *request, _ *T) answer {
+		in(&s.store).remove(req.element)
+		return jsonAnswer(http.StatusOK, struct {
+			ID      string `json:"id"`
+			Deleted bool   `json:"deleted"`
+		}{req.element, true})
+	})
 }
 
-// listPage answers the page of items that req asks for. name is what [ByName] sorts by.
+// listPage answers the page of items that req asks for.
 func listPage[T any](s *Server, req *request, items []*T, name func(*T) string) answer {
-	const defaultLimit = 10
-	limit, ok := intParam(req.url.Query(), "limit", defaultLimit, 1)
-	if !ok {
+	query := req.URL.Query()
+	limit, err := strconv.Atoi(cmp.Or(query.Get("limit"), "10"))
+	if err != nil || limit < 1 {
 		return invalid("limit", "Invalid limit")
 	}
-	offset, ok := intParam(req.url.Query(), "offset", 0, 0)
-	if !ok {
+	offset, err := strconv.Atoi(cmp.Or(query.Get("offset"), "0"))
+	if err != nil || offset < 0 {
 		return invalid("offset", "Invalid offset")
 	}
-	if s.order == ByName {
-		items = slices.SortedStableFunc(slices.Values(items), func(a, b *T) int { return cmp.Compare(name(a), name(b)) })
+	switch s.order {
+	case ByName:
+		byName := func(a, b *T) int { return cmp.Compare(name(a), name(b)) }
+		items = slices.SortedStableFunc(slices.Values(items), byName)
+	case NewestFirst:
+		items = slices.Clone(items)
+		slices.Reverse(items)
 	}
 	limit = min(limit, s.maxLimit)
 	total := len(items)
 	start := min(offset, total)
-	data := make([]*T, min(limit, total-start))
-	for i := range data {
-		at := start + i
-		if s.order == NewestFirst {
-			at = total - 1 - at
-		}
-		data[i] = items[at]
+	end := start + min(limit, total-start)
+	type pagination struct {
+		Total   int  `json:"total"`
+		Limit   int  `json:"limit"`
+		Offset  int  `json:"offset"`
+		HasMore bool `json:"has_more"`
 	}
 	return jsonAnswer(http.StatusOK, struct {
 		Data       []*T       `json:"data"`
 		Pagination pagination `json:"pagination"`
-	}{data, pagination{total, limit, offset, start+len(data) < total}})
-}
-
-func intParam(query url.Values, name string, missing, least int) (value int, ok bool) {
-	if !query.Has(name) {
-		return missing, true
-	}
-	value, err := strconv.Atoi(query.Get(name))
-	return value, err == nil && value >= least
+	}{append([]*T{}, items[start:end]...), pagination{total, limit, offset, end < total}})
 }

@@ -13,9 +13,13 @@ func (s *Server) instant() time.Time { return stored(s.now()) }
 
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// Advance moves the fake's time on by d; a d below 0 counts as 0. Webhook deliveries that fall due on the way
-// are made one after the other, each at its time, with all repeats that fall due too, before Advance returns.
-// So Advance(0) waits for the deliveries that are due now. Don't call it from the receiver of a delivery.
+// Advance moves the fake's time forward by d; a d below 0 counts as 0. It makes all webhook
+// deliveries that fall due on the way, each at its time and with all retries that fall due too,
+// before it returns. So Advance(0) waits for the deliveries that are due now. Do not call it from
+// the receiver of a delivery.
+//
+// A client's own waits are in the client's time, which Advance does not change: use
+// [testing/synctest] for them.
 func (s *Server) Advance(d time.Duration) {
 	s.delivering <- struct{}{}
 	defer func() { <-s.delivering }()
@@ -23,30 +27,22 @@ func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	goal := s.offset + max(d, 0)
 	s.mu.Unlock()
-	for {
-		a, hook, ok := s.nextAttempt(goal)
-		if !ok {
-			break
-		}
-		s.deliver(a, hook)
+	for batch := s.nextBatch(goal); len(batch) > 0; batch = s.nextBatch(goal) {
+		s.deliver(batch)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.offset = goal
+	s.offset = max(s.offset, goal)
 	s.arm()
 }
 
 // pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
+	if d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return ctx.Err()
 }

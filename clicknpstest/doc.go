@@ -1,51 +1,74 @@
-// Package clicknpstest is a fake of ClickNPS and SalesOS NPS Surveys, for tests of code that calls them.
-//
-// One line starts it and gives a client that talks to it:
-//
-//	client := clicknpstest.Run(t).Client()
-//
-// Keep the [Server] to prepare state, to look at what arrived, and to let things go wrong:
+// Package clicknpstest fakes ClickNPS and SalesOS NPS Surveys, for tests of code that calls them.
 //
 //	srv := clicknpstest.Run(t)
 //	survey := srv.AddSurvey(clicknps.Survey{Name: "Onboarding"})
 //	srv.Respond(survey.ID, "user_42", 9, "Loving it")
-//	srv.Inject(clicknpstest.Fault{Path: "/v1/responses", Status: 503, Times: 2})
+//	srv.Inject(clicknpstest.Fault{Path: "/responses", Status: 503, Times: 2})
 //
 //	err := report(t.Context(), srv.Client()) // your code
 //
 //	require.NoError(t, err)
 //	require.Len(t, srv.Requests(), 3)
 //
-// # What it is like
+// All methods of [Server] are safe for concurrent use.
 //
-// The fake holds its state in memory and answers both services as their documents say, down to status,
-// headers and error bodies: authentication, quotas, pagination, idempotent replay, validation. It is strict
-// where a real server might be. Where the documents are silent, it does this: a ClickNPS DELETE answers 200
-// with {"id":…,"deleted":true}, because ClickNPS lists no 204 and says that every response is JSON; adding a
-// comment answers 200, because nothing new can be addressed after it; responses outlive their ClickNPS
-// survey; links can be minted for any well-formed survey id, as on the public server.
+// # Behaviour
 //
-// # In process, or over a socket
+// The fake holds its state in memory and answers as the documents of both services say, down to
+// status, headers and error bodies. Where the documents are silent, it does what the public
+// ClickNPS server was observed to do: links, clicks, the comment form, webhook deliveries. Where
+// neither is known, it is strict, and it decides so: a ClickNPS DELETE answers 200 with
+// {"id":…,"deleted":true}, adding a comment answers 200, and responses outlive their ClickNPS
+// survey. Bodies over 10 MiB are refused with 413.
 //
-// [Server.Client] and [Server.Transport] call the fake directly: no socket, no goroutine, and so they work in
-// a [testing/synctest] bubble, where waiting out a rate limit takes no time at all; create the fake inside the
-// bubble. [Server.URL] listens on a loopback port from its first call on, for programs that want an address;
-// not for use in a bubble. Faults are the same on both.
+// The documents and the public ClickNPS server disagree. The fake follows the documents; the
+// server does this:
+//   - Errors are {"error":"text"}, without type and field. Keys begin with ck_, webhook secrets
+//     with whk_.
+//   - Survey ids are lower case. An id of more than 255 characters is answered 500; the fake
+//     answers 400.
+//   - The redirect_url of a mint is ignored; the redirect of the survey's own settings is used.
+//   - A comment that comes after the delivery is stored and never delivered. The fake delivers it
+//     as response.updated, which is what the documents call it.
+//   - Deliveries start up to 10 s late, because a worker looks for them every 10 s.
 //
-// # Time
-//
-// The fake's time is [time.Now] plus everything given to [Server.Advance]: rate windows end, tokens expire,
-// webhook deliveries fall due. What a client holds against its own clock (X-RateLimit-Reset, the timestamps
-// and created_at of deliveries) is told in [time.Now], whatever was advanced.
+// The fake shares these quirks of the server, so that tests can meet them:
+//   - HEAD and POST on a link count as clicks. Mail scanners send them.
+//   - Minting again returns the same links, also after they have expired: look at ExpiresAt.
+//   - A delivery names neither an event nor an id, and its timestamp changes from attempt to
+//     attempt.
+//   - A webhook that is made after a click hears nothing of that click.
 //
 // # Webhooks
 //
-// A customer's answer is delivered 180 s after the click, in the flat shape, with the comment if one came in
-// that time. A comment that comes later is delivered at once as a response.updated envelope;
-// survey.completed follows at once when the number given to [Server.SetTarget] is reached. Anything but a
-// 2xx is tried again after 1 min, 5 min, 30 min, 2 h, 6 h, 12 h and 24 h: eight attempts. Deliveries are made
-// when time passes, in the background, or by [Server.Advance], which returns when all that are due were
-// made. [Server.DeliverTo] hands them to a handler in process.
+// A click is delivered 180 s later as a flat response.created. Each comment before that starts the
+// 180 s anew and is part of the delivery. A comment after it is delivered at once as a
+// response.updated envelope, and survey.completed follows at once when the number given to
+// [Server.SetTarget] is reached. The webhook's URL and secret are those of the click. A webhook
+// that is deleted hears nothing more.
 //
-// All methods of [Server] are safe for concurrent use.
+// A receiver has 20 s to answer. Redirects are followed with the same POST. Anything but a 2xx is
+// retried after 5 min, 30 min, 2 h, 6 h, 12 h and 24 h: seven attempts. Up to five deliveries that
+// are due together are made concurrently, in no order.
+//
+// # Time
+//
+// The fake's time is [time.Now] plus everything given to [Server.Advance]. Rate windows end,
+// tokens and links expire, and deliveries fall due by it. X-RateLimit-Reset and the timestamps of
+// deliveries are in time.Now, because clients and receivers compare them with their own clocks.
+//
+// Advance does not end a wait of the client: that is a timer of the client. In a
+// [testing/synctest] bubble the clocks of both move together. Create the fake inside the bubble:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		srv := clicknpstest.Run(t, clicknpstest.WithPlan(clicknps.Plan{PerMinute: 1}))
+//		client := srv.Client()
+//		for range 2 { // the second call waits for a minute, which takes microseconds
+//			_, err := client.Surveys.List(t.Context(), nil)
+//			require.NoError(t, err)
+//		}
+//	})
+//
+// [Server.Client], [Server.Transport] and [Server.DeliverTo] work in process, and so in a bubble.
+// [Server.URL] listens on a loopback port, and does not work in a bubble.
 package clicknpstest

@@ -2,92 +2,78 @@ package clicknpstest
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
-	"net/url"
 	"strconv"
+	"strings"
 )
 
-// request is a request that has arrived whole, from either transport.
+// maxBody is the size in bytes of the longest request body that is accepted.
+const maxBody = 10 << 20
+
+// request is a request that has arrived whole.
 type request struct {
-	method   string
-	scheme   string // http or https: with host, what minted links begin with
-	host     string
-	url      *url.URL
-	header   http.Header
+	*http.Request
 	body     []byte
+	tooLong  bool   // the body was over maxBody, and was dropped
+	fields   fields // of a ClickNPS POST or PATCH
 	element  string // the {…} element of the route's path, unescaped
-	replayed bool   // answered from an idempotency key's memory
+	replayed bool   // answered from the memory of an idempotency key
 }
 
-// answer is what a handler says.
+// path is the path as sent, escaped.
+func (r *request) path() string { return r.URL.EscapedPath() }
+
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// cut says where the line breaks.
-type cut int
-
-const (
-	cutNowhere cut = iota
-	cutBeforeAnswer
-	cutInBody
-)
-
-// exchange handles one request, faults and all. It is everything that the two transports share.
-func (s *Server) exchange(ctx context.Context, req *request) (answer, cut) {
+// ServeHTTP answers requests to both services.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req := &request{Request: r}
+	if r.Body != nil {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if _, req.tooLong = errors.AsType[*http.MaxBytesError](err); !req.tooLong {
+			req.body = body
+			if err != nil {
+				panic(http.ErrAbortHandler) // the request broke off; nobody is there to be answered
+			}
+		}
+	}
 	entry := s.record(req)
-	if pause(ctx, s.latency) != nil {
-		return answer{}, cutBeforeAnswer
+	if pause(r.Context(), s.latency) != nil {
+		hangUp(w)
 	}
 	fault := s.fault(req)
-	if pause(ctx, fault.Delay) != nil || fault.DropBefore {
-		return answer{}, cutBeforeAnswer
+	if pause(r.Context(), fault.Delay) != nil || fault.DropBefore {
+		hangUp(w)
 	}
-	a, instead := fault.answer()
-	if !instead {
+	var a answer
+	switch {
+	case fault.answers():
+		a = fault.answer(req)
+	case req.tooLong:
+		a = failure(req, http.StatusRequestEntityTooLarge, "")
+	default:
 		a = s.route(req)
 	}
 	s.complete(entry, req, &a)
-
-	switch {
-	case fault.DropAfter, fault.Truncate && len(a.body) == 0:
-		return answer{}, cutBeforeAnswer
-	case fault.Truncate:
-		return a, cutInBody
-	}
-	return a, cutNowhere
-}
-
-// ServeHTTP answers requests to both services.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(http.ErrAbortHandler) // the request broke off; nobody is there to be answered
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	a, cut := s.exchange(r.Context(), &request{
-		method: r.Method, scheme: scheme, host: r.Host, url: r.URL, header: r.Header, body: body,
-	})
-	if cut == cutBeforeAnswer {
+	if fault.DropAfter || fault.Truncate && len(a.body) == 0 {
 		hangUp(w)
 	}
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
-	if a.status != http.StatusNoContent {
+	maps.Copy(w.Header(), a.header)
+	if a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	w.WriteHeader(a.status)
-	if cut == cutInBody {
+	if fault.Truncate {
 		_, _ = w.Write(a.body[:len(a.body)/2])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
@@ -95,8 +81,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(a.body)
 }
 
-// hangUp cuts the connection under w and does not return. The first line of an answer goes out before: when a
-// connection that was used before ends without any, net/http repeats the request by itself, and hides the fault.
+// hangUp cuts the connection under w and does not return. Over a socket it writes the first line
+// of an answer before: if a reused connection ends without a byte, net/http sends the request
+// again by itself.
 func hangUp(w http.ResponseWriter) {
 	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 		_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\n"))
@@ -105,16 +92,47 @@ func hangUp(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-// jsonAnswer says v, with no HTML escaping, as both services do.
+// ownErrors are the errors, by status, that do not depend on the endpoint.
+var ownErrors = map[int]struct{ clickNPSType, clickNPS, salesOS, salesOSError string }{
+	400: {"invalid_request", "Bad Request", "Bad Request", "Validation failed"},
+	401: {"unauthorized", "Invalid or missing API key", "Unauthorized", ""},
+	403: {"forbidden", "Insufficient permissions", "Forbidden resource", "Forbidden"},
+	404: {"not_found", "Not found", "NPS survey not found", "Not Found"},
+	409: {"conflict", "Conflict", "Conflict", "Conflict"},
+	422: {"validation_error", "Invalid parameters", "Unprocessable Entity", "Unprocessable Entity"},
+	429: {"rate_limit_exceeded", "Rate limit exceeded. Retry after 60 seconds.", "Too Many Requests", ""},
+	500: {"server_error", "Internal Server Error", "Internal server error", ""},
+}
+
+// failure is the error that the service that req calls sends with status. wait is the number of
+// seconds that the message of a ClickNPS 429 asks for; empty: 60.
+func failure(req *request, status int, wait string) answer {
+	text := http.StatusText(status)
+	own, ok := ownErrors[status]
+	if !ok {
+		own.clickNPSType, own.clickNPS, own.salesOS, own.salesOSError = "invalid_request", text, text, text
+		if status >= 500 {
+			own.clickNPSType = "server_error"
+		}
+	}
+	switch {
+	case isSalesOS(req.path()):
+		return salesOSError(status, own.salesOS, own.salesOSError)
+	case isAPI(req.path()):
+		message := strings.Replace(own.clickNPS, "60", cmp.Or(wait, "60"), 1)
+		return clickNPSError(status, own.clickNPSType, message, "")
+	}
+	return textAnswer(status, "text/plain", text)
+}
+
+// jsonAnswer answers v, with no HTML escaping, as both services do.
 func jsonAnswer(status int, v any) answer {
-	return answer{status: status, header: contentType("application/json"), body: marshal(v)}
+	return answer{status, http.Header{"Content-Type": {"application/json"}}, marshal(v)}
 }
 
 func textAnswer(status int, mediaType, text string) answer {
-	return answer{status: status, header: contentType(mediaType), body: []byte(text)}
+	return answer{status, http.Header{"Content-Type": {mediaType}}, []byte(text)}
 }
-
-func contentType(mediaType string) http.Header { return http.Header{"Content-Type": {mediaType}} }
 
 func marshal(v any) []byte {
 	var buf bytes.Buffer

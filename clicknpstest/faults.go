@@ -1,131 +1,153 @@
 package clicknpstest
 
 import (
+	"cmp"
 	"encoding/json"
-	"math/rand/v2"
+	"fmt"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Fault is something that goes wrong with requests. See [Server.Inject].
 //
-// A Fault with only a Delay delays, and then the request is handled. Status, Header and Body, if any of them
-// is set, are answered instead, before any effect; the status is then 200 if none is given. DropBefore and
-// DropAfter cut the connection without an answer, before and after the effect; Truncate cuts it in the middle
-// of the answer's body, after the effect. The caller sees a connection that was reset (in process) or an
-// unexpected EOF (on a socket), never a connection that was not made. After a Delay, DropBefore comes before
-// all others.
+// A Fault with only a Delay delays a request, which is then handled. If any of Status, Header and
+// Body is set, they are answered in place of the service, and the request has no effect. Only one
+// of DropBefore, DropAfter and Truncate may be set: they cut the connection before the effect and
+// without an answer, after the effect and without an answer, and after the effect in the middle of
+// the answer's body. The caller sees a connection that was reset (in process) or an unexpected EOF
+// (over a socket).
 type Fault struct {
 	Method string // empty: any
-	Path   string // as in [path.Match], against the escaped path, e.g. "/v1/surveys/*"; empty: any
+	// Path selects requests by their escaped path. It is a pattern as in [path.Match], such as
+	// "/v1/surveys/*", or a route such as "/surveys/{id}". The prefix /v1 may be left out. Empty:
+	// any path.
+	Path string
 
-	Times       int     // how many requests it applies to; 0: until cleared
-	Probability float64 // 0–1, how likely it applies to a request that matches; 0: always. The sequence follows WithSeed
+	After       int     // number of matching requests that pass before the fault begins
+	Times       int     // number of requests that the fault applies to; 0: until cleared
+	Probability float64 // 0–1, of each matching request; 0: always. The sequence follows the seed
 
-	Status int
-	Header http.Header
-	Body   string
+	Status int         // 200–999; 0: 200, if Header or Body is set
+	Header http.Header // of the answer
+	Body   string      // empty: the body that the service itself sends with an error Status
 
-	Delay time.Duration // ends early, with the connection, when the caller gives up
+	Delay time.Duration // ends early, without an answer, when the caller gives up
 
 	DropBefore, DropAfter, Truncate bool
 }
 
-type faults struct {
-	injected []*injectedFault
-	random   *rand.Rand
+// Injected is a fault that was injected. It is safe for concurrent use.
+type Injected struct {
+	server  *Server
+	fault   Fault
+	matched int
+	hits    int
 }
 
-type injectedFault struct {
-	Fault
-	applied int
+// Hits returns the number of requests that the fault has applied to.
+func (i *Injected) Hits() int {
+	i.server.mu.Lock()
+	defer i.server.mu.Unlock()
+	return i.hits
 }
 
-func newFaults(seed uint64) faults {
-	return faults{random: rand.New(rand.NewPCG(seed, 2))}
-}
-
-// Inject lets f happen to the requests that match it. Of several faults, the first injected one that matches
-// and is not used up applies, alone; one that its Probability passes over leaves the request to the next.
-func (s *Server) Inject(f Fault) {
-	if _, err := path.Match(f.Path, ""); err != nil {
-		s.fatalf("clicknpstest: Fault.Path %q: %v", f.Path, err)
+// Inject lets f happen to the requests that match it. If several faults match a request, only the
+// first injected one applies; one that waits for After, is used up or is passed over by its
+// Probability leaves the request to the next. A fault that changes nothing, contradicts itself or
+// matches no endpoint is misuse.
+func (s *Server) Inject(f Fault) *Injected {
+	header := http.Header{}
+	for name, values := range f.Header {
+		header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
-	f.Header = canonical(f.Header)
+	f.Header = header
+	if problem := f.problem(); problem != "" {
+		s.fatalf("clicknpstest: Fault%s", problem)
+	}
+	i := &Injected{server: s, fault: f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults.injected = append(s.faults.injected, &injectedFault{Fault: f})
+	s.injected = append(s.injected, i)
+	return i
+}
+
+// problem describes why f is misuse; it is empty if it is not.
+func (f *Fault) problem() string {
+	_, query, _ := strings.Cut(f.Path, "?")
+	_, badPattern := path.Match(f.Path, "")
+	switch {
+	case f.DropBefore && f.DropAfter || f.DropBefore && f.Truncate || f.DropAfter && f.Truncate:
+		return ": only one of DropBefore, DropAfter and Truncate may be set"
+	case f.After < 0 || f.Times < 0 || f.Delay < 0 || !(f.Probability >= 0 && f.Probability <= 1):
+		return ": After, Times and Delay must not be negative, and Probability must be from 0 to 1"
+	case f.Status != 0 && (f.Status < 200 || f.Status > 999):
+		return fmt.Sprintf(".Status %d is not from 200 to 999", f.Status)
+	case !f.DropBefore && !f.DropAfter && !f.Truncate && f.Delay == 0 && !f.answers():
+		return " is empty: set Status, Header, Body, Delay, DropBefore, DropAfter or Truncate"
+	case badPattern != nil:
+		return fmt.Sprintf(".Path %q: %v", f.Path, badPattern)
+	case f.Path != "" && f.Path[0] != '/':
+		return fmt.Sprintf(".Path %q must begin with a slash: give a path, not a URL", f.Path)
+	case strings.Contains(query, "="):
+		return fmt.Sprintf(".Path %q must not have a query", f.Path)
+	case !slices.ContainsFunc(routes, func(r route) bool { return f.matches(r.method, r.path) }):
+		return fmt.Sprintf(": Method %q and Path %q match no endpoint", f.Method, f.Path)
+	}
+	return ""
+}
+
+// matches reports whether f is for requests with method to the escaped path, or to a route.
+func (f *Fault) matches(method, path string) bool {
+	_, whole := matchPath(f.Path, path)
+	_, below := matchPath("/v1"+f.Path, path)
+	return (f.Method == "" || f.Method == method) && (f.Path == "" || whole || below)
 }
 
 // ClearFaults ends all injected faults.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults.injected = nil
+	s.injected = nil
 }
 
 // fault picks the fault that applies to req; the zero Fault if none does.
 func (s *Server) fault(req *request) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range s.faults.injected {
-		usedUp := f.Times > 0 && f.applied >= f.Times
-		if usedUp || !f.matches(req) {
+	for _, i := range s.injected {
+		f := &i.fault
+		if !f.matches(req.Method, req.path()) {
 			continue
 		}
-		if f.Probability > 0 && s.faults.random.Float64() >= f.Probability {
+		i.matched++
+		usedUp := f.Times > 0 && i.hits >= f.Times
+		if i.matched <= f.After || usedUp || f.Probability > 0 && s.chance.Float64() >= f.Probability {
 			continue
 		}
-		f.applied++
-		return f.Fault
+		i.hits++
+		return *f
 	}
 	return Fault{}
 }
 
-func (f *Fault) matches(req *request) bool {
-	if f.Method != "" && f.Method != req.method {
-		return false
-	}
-	if f.Path == "" {
-		return true
-	}
-	ok, _ := path.Match(f.Path, req.url.EscapedPath()) // the pattern was checked by Inject
-	return ok
-}
+// answers reports whether f answers in place of the service.
+func (f *Fault) answers() bool { return f.Status != 0 || len(f.Header) > 0 || f.Body != "" }
 
-// canonical returns a copy of h with its names as a client's parser would write them.
-func canonical(h http.Header) http.Header {
-	if h == nil {
-		return nil
+// answer is what f answers in place of the service.
+func (f *Fault) answer(req *request) answer {
+	a := textAnswer(cmp.Or(f.Status, http.StatusOK), "application/json", f.Body)
+	switch {
+	case f.Body == "" && a.status >= http.StatusBadRequest:
+		a = failure(req, a.status, f.Header.Get("Retry-After"))
+	case f.Body == "":
+		a.header.Del("Content-Type")
+	case !json.Valid(a.body):
+		a.header.Set("Content-Type", http.DetectContentType(a.body))
 	}
-	c := http.Header{}
-	for name, values := range h {
-		for _, v := range values {
-			c.Add(name, v)
-		}
-	}
-	return c
-}
-
-// answer is what f says instead of the service, if it does.
-func (f *Fault) answer() (a answer, instead bool) {
-	if f.Status == 0 && f.Header == nil && f.Body == "" {
-		return answer{}, false
-	}
-	a = answer{status: http.StatusOK, header: f.Header.Clone(), body: []byte(f.Body)}
-	if f.Status != 0 {
-		a.status = f.Status
-	}
-	if a.header == nil {
-		a.header = http.Header{}
-	}
-	if a.header.Get("Content-Type") == "" && f.Body != "" {
-		mediaType := http.DetectContentType(a.body)
-		if json.Valid(a.body) {
-			mediaType = "application/json"
-		}
-		a.header.Set("Content-Type", mediaType)
-	}
-	return a, true
+	maps.Copy(a.header, f.Header.Clone())
+	return a
 }

@@ -2,11 +2,9 @@ package clicknpstest_test
 
 import (
 	"context"
-	"errors"
 	"io"
-	"net"
+	"math"
 	"net/http"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,32 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// onBothTransports runs test in process and over a socket, on a connection that was used before.
-func onBothTransports(t *testing.T, test func(t *testing.T, srv *clicknpstest.Server, c caller)) {
-	for name, connect := range map[string]func(*testing.T, *clicknpstest.Server) caller{
-		"in process": inProcess, "socket": overSocket,
-	} {
-		t.Run(name, func(t *testing.T) {
-			srv := clicknpstest.Run(t)
-			c := connect(t, srv)
-			require.Equal(t, 200, c.get("/v1/surveys").status)
-			test(t, srv, c)
-		})
-	}
-}
-
-// assertCut checks that err is a connection that broke after the request was sent.
-func assertCut(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return
-	}
-	assert.ErrorIs(t, err, syscall.ECONNRESET)
-	if op, ok := errors.AsType[*net.OpError](err); assert.True(t, ok) {
-		assert.Equal(t, "read", op.Op, "it must not look as if nothing was sent")
-	}
-}
 
 func TestDropBeforeTheEffect(t *testing.T) {
 	onBothTransports(t, func(t *testing.T, srv *clicknpstest.Server, c caller) {
@@ -115,7 +87,7 @@ func TestAnsweredInstead(t *testing.T) {
 		srv.Inject(clicknpstest.Fault{Times: 1, Status: 500})
 		got = c.get("/v1/surveys")
 		assert.Equal(t, 500, got.status)
-		assert.Empty(t, got.body)
+		assert.JSONEq(t, clickNPSError("server_error", "Internal Server Error", ""), got.body)
 		assert.NotEmpty(t, got.header.Get("X-Request-Id"))
 	})
 }
@@ -189,6 +161,147 @@ func TestProbabilityFollowsTheSeed(t *testing.T) {
 	assert.Equal(t, first, again)
 	assert.NotEqual(t, first, other)
 	assert.InDelta(t, 300, n, 60)
+}
+
+func TestAFaultThatCanDoNothingIsMisuse(t *testing.T) {
+	status := clicknpstest.Fault{Status: 503}
+	at := func(method, path string) clicknpstest.Fault {
+		return clicknpstest.Fault{Method: method, Path: path, Status: 503}
+	}
+	for message, f := range map[string]clicknpstest.Fault{
+		"Fault is empty":           {Method: "GET", Path: "/v1/surveys", After: 1, Times: 1, Probability: 0.5},
+		"Fault is empty: set":      {Header: http.Header{}},
+		`Fault.Path "[": syntax`:   at("", "["),
+		"give a path, not a URL":   at("", "https://api.clicknps.com/v1/surveys"),
+		"must begin with a slash":  at("", "v1/surveys"),
+		"must not have a query":    at("", "/v1/surveys?limit=5"),
+		`Path "/v2/surveys" match`: at("", "/v2/surveys"),
+		`Path "/surveys/" match`:   at("", "/surveys/"),
+		`Path "/v1/surveys/a/b" m`: at("", "/v1/surveys/a/b"),
+		`Method "get" and Path ""`: at("get", ""),
+		`Method "OPTIONS"`:         at("OPTIONS", "/surveys"),
+		`Method "DELETE" and Path`: at("DELETE", "/surveys"),
+		"only one of DropBefore, ": {DropBefore: true, DropAfter: true},
+		"only one of DropBefore":   {DropAfter: true, Truncate: true},
+		"DropAfter and Truncate":   {DropBefore: true, Truncate: true},
+		"Probability must be":      {Status: 503, Probability: 1.01},
+		"Probability must be from": {Status: 503, Probability: -0.01},
+		"must be from 0 to 1":      {Status: 503, Probability: math.NaN()},
+		"After, Times and Delay":   {Status: 503, After: -1},
+		"Times and Delay must":     {Status: 503, Times: -1},
+		"Delay must not be neg":    {Delay: -1},
+		"Fault.Status 199 ":        {Status: 199},
+		"Fault.Status 1000 ":       {Status: 1000},
+		"Fault.Status -1 ":         {Status: -1},
+	} {
+		failed := recordingTB{}
+		srv := clicknpstest.Run(&failed)
+		assert.Panics(t, func() { srv.Inject(f) }, message)
+		assert.Contains(t, failed.message, message)
+	}
+	srv := clicknpstest.Run(t)
+	status.Probability = 1
+	for _, f := range []clicknpstest.Fault{
+		status,
+		{Status: 200},
+		{Status: 999},
+		{Delay: 1},
+		{Body: "x"},
+		{Truncate: true},
+		{Header: http.Header{"X": {"y"}}},
+		at("", "/*/*"), at("POST", "/r/*/comment"), at("HEAD", "/r/{token}"),
+	} {
+		assert.Zero(t, srv.Inject(f).Hits())
+	}
+}
+
+func TestAPathMayBeARoute(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	c := inProcess(t, srv)
+	for route, want := range map[string]string{
+		"/surveys/{id}":                 "/v1/surveys/a%2Fb",
+		"/v1/surveys/{id}":              "/v1/surveys/a",
+		"/responses/{id}/comment":       "/v1/responses/x/comment",
+		"/v1/surveys/survey_*":          "/v1/surveys/survey_1",
+		"/nps-surveys/{id}/responses":   "/v1/nps-surveys/x/responses",
+		"/v1/nps-surveys/[ab]/toggle":   "/v1/nps-surveys/b/toggle",
+		"/r/{token}":                    "/r/0",
+		"/v1/nps-surveys/metrics/{any}": "/v1/nps-surveys/metrics/nps",
+	} {
+		srv.ClearFaults()
+		fault := srv.Inject(clicknpstest.Fault{Path: route, Status: 418})
+		assert.Equal(t, 418, c.get(want).status, route)
+		assert.NotEqual(t, 418, c.get(want+"/").status, route)
+		assert.Equal(t, 1, fault.Hits(), route)
+	}
+}
+
+func TestAfterLetsMatchingRequestsPassFirst(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	c := inProcess(t, srv)
+	late := srv.Inject(clicknpstest.Fault{Path: "/surveys", After: 2, Times: 2, Status: 503})
+	rest := srv.Inject(clicknpstest.Fault{Path: "/surveys", After: 3, Status: 502})
+	c.get("/v1/responses")
+	var got []int
+	for range 7 {
+		got = append(got, c.get("/v1/surveys").status)
+	}
+	assert.Equal(t, []int{200, 200, 503, 503, 200, 502, 502}, got, "what the first took, the second did not see")
+	assert.Equal(t, 2, late.Hits())
+	assert.Equal(t, 2, rest.Hits())
+	srv.ClearFaults()
+	assert.Equal(t, 200, c.get("/v1/surveys").status)
+	assert.Equal(t, 2, late.Hits())
+}
+
+func TestAStatusAloneIsTheServicesOwnError(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	c := inProcess(t, srv)
+	fails := func(status int, header http.Header, path string) reply {
+		srv.ClearFaults()
+		srv.Inject(clicknpstest.Fault{Status: status, Header: header})
+		got := c.get(path)
+		assert.Equal(t, status, got.status)
+		return got
+	}
+	for status, want := range map[int]string{
+		400: clickNPSError("invalid_request", "Bad Request", ""),
+		401: clickNPSError("unauthorized", "Invalid or missing API key", ""),
+		403: clickNPSError("forbidden", "Insufficient permissions", ""),
+		404: clickNPSError("not_found", "Not found", ""),
+		409: clickNPSError("conflict", "Conflict", ""),
+		422: clickNPSError("validation_error", "Invalid parameters", ""),
+		429: golden(t, "error_rate_limit.json"),
+		500: clickNPSError("server_error", "Internal Server Error", ""),
+		503: clickNPSError("server_error", "Service Unavailable", ""),
+		599: clickNPSError("server_error", "", ""),
+	} {
+		got := fails(status, nil, "/v1/surveys")
+		assert.Equal(t, "application/json", got.header.Get("Content-Type"))
+		assert.JSONEq(t, want, got.body, status)
+	}
+	got := fails(429, http.Header{"retry-after": {"7"}}, "/v1/surveys")
+	assert.JSONEq(t, clickNPSError("rate_limit_exceeded", "Rate limit exceeded. Retry after 7 seconds.", ""), got.body)
+	assert.Equal(t, "7", got.header.Get("Retry-After"))
+
+	for status, want := range map[int]string{
+		400: `{"statusCode":400,"message":"Bad Request","error":"Validation failed"}`,
+		401: `{"statusCode":401,"message":"Unauthorized"}`,
+		403: `{"statusCode":403,"message":"Forbidden resource","error":"Forbidden"}`,
+		404: `{"statusCode":404,"message":"NPS survey not found","error":"Not Found"}`,
+		409: `{"statusCode":409,"message":"Conflict","error":"Conflict"}`,
+		429: `{"statusCode":429,"message":"Too Many Requests"}`,
+		500: `{"statusCode":500,"message":"Internal server error"}`,
+		503: `{"statusCode":503,"message":"Service Unavailable","error":"Service Unavailable"}`,
+	} {
+		got := fails(status, nil, "/v1/nps-surveys")
+		assert.Equal(t, "application/json", got.header.Get("Content-Type"))
+		assert.JSONEq(t, want, got.body)
+	}
+	got = fails(502, nil, "/r/x")
+	assert.Equal(t, []string{"Bad Gateway", "text/plain"}, []string{got.body, got.header.Get("Content-Type")})
+	got = fails(201, nil, "/v1/surveys")
+	assert.Equal(t, []string{"", ""}, []string{got.body, got.header.Get("Content-Type")}, "a success has no body of its own")
 }
 
 func TestFaultsComeBeforeCredentialsAndQuota(t *testing.T) {

@@ -1,85 +1,121 @@
 package clicknpstest
 
 import (
-	"html"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/clicknps/go-sdk"
 )
 
 // isoMillis is how the public ClickNPS server writes time: always three decimals.
 const isoMillis = "2006-01-02T15:04:05.000Z"
 
-var linkID = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var linkID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 
-// linkSet is what one customer can answer one survey with: the same token in eleven links.
+// linkSet holds the links by which one customer can answer one survey.
 type linkSet struct {
 	asked
-	token       string
+	tokens      [11]string // by score
 	redirectURL string
 	expiresAt   time.Time
 }
 
+// link is one of the links of a set.
+type link struct {
+	set   *linkSet
+	score int
+}
+
 func (s *Server) mintLinks(req *request) answer {
-	f, ok := decodeFields(req.body)
-	if !ok {
-		return malformed()
-	}
-	links, days := &linkSet{}, 30
+	f, set, days := req.fields, &linkSet{}, 30
 	switch {
-	case !take(f, "survey_id", &links.surveyID) || !linkID.MatchString(links.surveyID):
+	case !take(f, "survey_id", &set.surveyID) || !linkID.MatchString(set.surveyID):
 		return invalid("survey_id", "Invalid survey_id")
-	case !take(f, "subject_id", &links.subjectID) || !linkID.MatchString(links.subjectID):
+	case !take(f, "subject_id", &set.subjectID) || !linkID.MatchString(set.subjectID):
 		return invalid("subject_id", "Invalid subject_id")
 	case !take(f, "ttl_days", &days) || days < 1 || days > 365:
 		return invalid("ttl_days", "ttl_days must be between 1 and 365")
-	case !take(f, "redirect_url", &links.redirectURL) || f["redirect_url"] != nil && !isWebURL(links.redirectURL):
+	case !take(f, "redirect_url", &set.redirectURL) || f["redirect_url"] != nil && !isWebURL(set.redirectURL):
 		return invalid("redirect_url", "Invalid redirect_url")
+	case s.store.surveys.byID[set.surveyID] == nil:
+		return notFound("Survey not found. Please create the survey first.")
 	}
-	if held, ok := s.store.minted[links.asked]; ok && s.now().Before(held.expiresAt) {
-		links = held // minting again gives the same links
+	if minted, ok := s.store.minted[set.asked]; ok {
+		set = minted // minting again gives the same links, even if they have expired
 	} else {
-		links.token = s.store.newUUID()
-		links.expiresAt = s.instant().AddDate(0, 0, days)
-		s.store.minted[links.asked], s.store.links[links.token] = links, links
+		set.expiresAt = s.instant().AddDate(0, 0, days)
+		for value := range set.tokens {
+			set.tokens[value] = s.store.newToken()
+			s.store.links[set.tokens[value]] = link{set, value}
+		}
+		s.store.minted[set.asked] = set
 	}
-	return jsonAnswer(http.StatusCreated, s.wireLinks(links, req.scheme+"://"+req.host))
+	scheme, links := "http", map[string]string{}
+	if req.TLS != nil {
+		scheme = "https"
+	}
+	for value, token := range set.tokens {
+		links[strconv.Itoa(value)] = scheme + "://" + req.Host + "/r/" + token
+	}
+	given := score(clicknps.NoScore)
+	if r, ok := s.store.answered[set.asked]; ok {
+		given = r.Score
+	}
+	return jsonAnswer(http.StatusCreated, struct {
+		Links     map[string]string `json:"links"`
+		ExpiresAt string            `json:"expires_at"`
+		Response  score             `json:"response"`
+	}{links, set.expiresAt.Format(isoMillis), given})
 }
 
-func (s *Server) wireLinks(links *linkSet, base string) mintedLinks {
-	wire := mintedLinks{Links: map[string]string{}, ExpiresAt: links.expiresAt.Format(isoMillis)}
-	for score := range 11 {
-		text := strconv.Itoa(score)
-		wire.Links[text] = base + "/r/" + links.token + "?score=" + text
+// withLink finds the link that the path names.
+func withLink(next func(*Server, *request, link) answer) handler {
+	return func(s *Server, req *request) answer {
+		l, ok := s.store.links[req.element]
+		if !ok || !s.now().Before(l.set.expiresAt) {
+			return textAnswer(http.StatusNotFound, "text/plain", "Response link not found or expired")
+		}
+		return next(s, req, l)
 	}
-	if r, ok := s.store.answered[links.asked]; ok {
-		wire.Response = &r.Score
-	}
-	return wire
 }
 
-// followLink is a customer's click on a minted link.
-func (s *Server) followLink(req *request) answer {
-	links, ok := s.store.links[req.element]
-	if !ok {
-		return textAnswer(http.StatusNotFound, "text/plain", "Not found")
+// followLink is a customer's click on a link, or a mail scanner's. The page that the comment form
+// leads to is not a click.
+func (s *Server) followLink(req *request, l link) answer {
+	if req.Method == http.MethodGet && req.URL.Query().Has("state") {
+		return page("Thank you for your comment!")
 	}
-	if !s.now().Before(links.expiresAt) {
-		return htmlAnswer(http.StatusGone, "This link has expired.")
+	switch _, isFirst := s.answerSurvey(l.set.asked, l.score, ""); {
+	case !isFirst:
+		return page("Your response was already recorded.")
+	case l.set.redirectURL != "":
+		return seeOther(l.set.redirectURL)
 	}
-	score, ok := intParam(req.url.Query(), "score", -1, 0)
-	if !ok || score < 0 || score > 10 {
-		return htmlAnswer(http.StatusBadRequest, "This link has no score from 0 to 10.")
-	}
-	s.answerSurvey(links.asked, score, nil)
-	if links.redirectURL != "" {
-		return answer{status: http.StatusFound, header: http.Header{"Location": {links.redirectURL}}}
-	}
-	return htmlAnswer(http.StatusOK, "Thank you for your feedback!")
+	return page("Thank you for your feedback!")
 }
 
-func htmlAnswer(status int, text string) answer {
-	page := "<!doctype html><title>ClickNPS</title><p>" + html.EscapeString(text) + "</p>\n"
-	return textAnswer(status, "text/html; charset=utf-8", page)
+// commentOnLink is the form on a link's page. Nothing shows a comment that comes before the click.
+func (s *Server) commentOnLink(req *request, l link) answer {
+	form, _ := url.ParseQuery(string(req.body)) // what can be read of it
+	comment := strings.TrimSpace(form.Get("comment"))
+	if comment == "" {
+		return seeOther("/r/" + req.element)
+	}
+	if r, ok := s.store.answered[l.set.asked]; ok {
+		s.comment(r, text(comment))
+	}
+	return seeOther("/r/" + req.element + "?state=commented")
+}
+
+func seeOther(location string) answer {
+	return answer{status: http.StatusSeeOther, header: http.Header{"Location": {location}}}
+}
+
+func page(message string) answer {
+	body := "<!doctype html><title>ClickNPS</title><p>" + message + "</p>\n"
+	return textAnswer(http.StatusOK, "text/html; charset=utf-8", body)
 }

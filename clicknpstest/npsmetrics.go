@@ -5,6 +5,8 @@ import (
 	"encoding/csv"
 	"net/http"
 	"strconv"
+
+	"github.com/clicknps/go-sdk"
 )
 
 type npsMetrics struct {
@@ -16,27 +18,16 @@ type npsMetrics struct {
 	AverageScore   float64 `json:"averageScore"`
 }
 
+// measure computes the metrics of the responses that have a score.
 func measure(responses []*npsResponse) npsMetrics {
-	m := npsMetrics{TotalResponses: len(responses)}
-	if m.TotalResponses == 0 {
-		return m
-	}
+	var t clicknps.Tally
 	sum := 0
 	for _, r := range responses {
-		sum += r.Score
-		switch {
-		case r.Score >= 9:
-			m.Promoters++
-		case r.Score >= 7:
-			m.Passives++
-		default:
-			m.Detractors++
-		}
+		_ = t.Add(int(r.Score)) // scores were checked when they were added
+		sum += max(int(r.Score), 0)
 	}
-	n := float64(m.TotalResponses)
-	m.NPSScore = 100 * float64(m.Promoters-m.Detractors) / n
-	m.AverageScore = float64(sum) / n
-	return m
+	average := float64(sum) / float64(max(t.Total(), 1))
+	return npsMetrics{t.NPS(), t.Promoters, t.Passives, t.Detractors, t.Total(), average}
 }
 
 // allNPSResponses are those to all SalesOS surveys.
@@ -77,10 +68,23 @@ func (s *Server) npsResponses(_ *request, sv *npsSurvey) answer {
 
 func (s *Server) exportNPSResponses(req *request, sv *npsSurvey) answer {
 	var a answer
-	format := req.url.Query().Get("format")
+	format := req.URL.Query().Get("format")
 	switch format {
 	case "csv":
-		a = textAnswer(http.StatusOK, "text/csv; charset=utf-8", csvOf(sv.responses))
+		var buf bytes.Buffer
+		w := csv.NewWriter(&buf)
+		_ = w.Write([]string{"id", "surveyId", "score", "comment", "email", "createdAt"})
+		for _, r := range sv.responses {
+			value := ""
+			if r.Score != clicknps.NoScore {
+				value = strconv.Itoa(int(r.Score))
+			}
+			_ = w.Write([]string{
+				r.ID, r.SurveyID, value, string(r.Comment), string(r.Email), r.CreatedAt.Format(isoMillis),
+			})
+		}
+		w.Flush() // a buffer takes everything
+		a = textAnswer(http.StatusOK, "text/csv; charset=utf-8", buf.String())
 	case "json":
 		a = jsonAnswer(http.StatusOK, append([]*npsResponse{}, sv.responses...))
 	default:
@@ -88,24 +92,4 @@ func (s *Server) exportNPSResponses(req *request, sv *npsSurvey) answer {
 	}
 	a.header.Set("Content-Disposition", `attachment; filename="nps-responses.`+format+`"`)
 	return a
-}
-
-func csvOf(responses []*npsResponse) string {
-	var buf bytes.Buffer
-	w := csv.NewWriter(&buf)
-	rows := [][]string{{"id", "surveyId", "score", "comment", "email", "createdAt"}}
-	for _, r := range responses {
-		rows = append(rows, []string{
-			r.ID, r.SurveyID, strconv.Itoa(r.Score), orEmpty(r.Comment), orEmpty(r.Email), r.CreatedAt.Format(isoMillis),
-		})
-	}
-	_ = w.WriteAll(rows) // a buffer takes everything
-	return buf.String()
-}
-
-func orEmpty(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

@@ -1,65 +1,51 @@
 package clicknpstest
 
 import (
-	"cmp"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-)
+	"time"
 
-const defaultNPSType = "transactional"
+	"github.com/clicknps/go-sdk"
+)
 
 var (
-	npsSurveyFields = []string{"name", "question", "type", "isActive"}
-	npsSurveyTypes  = []string{defaultNPSType, "relationship"}
+	npsSurveyFieldNames = []string{"name", "question", "type", "isActive"}
+	npsSurveyTypes      = []string{"transactional", "relationship"}
 )
-
-// withNPSSurvey finds the survey that the path names.
-func withNPSSurvey(next func(*Server, *request, *npsSurvey) answer) handler {
-	return func(s *Server, req *request) answer {
-		sv, ok := s.store.npsSurveys.byID[req.element]
-		if !ok {
-			return salesOSError(http.StatusNotFound, "NPS survey not found", "Not Found")
-		}
-		return next(s, req, sv)
-	}
-}
 
 func (s *Server) listNPSSurveys(*request) answer {
 	return jsonAnswer(http.StatusOK, append([]*npsSurvey{}, s.store.npsSurveys.items...))
 }
 
+// blankNPSSurvey has what SalesOS fills in.
+func blankNPSSurvey(id string, createdAt time.Time) npsSurveyFields {
+	return npsSurveyFields{
+		ID: id, Type: clicknps.NPSTransactional, IsActive: true, CreatedAt: createdAt, UpdatedAt: createdAt,
+	}
+}
+
 func (s *Server) createNPSSurvey(req *request) answer {
-	sv := npsSurvey{IsActive: true, CreatedAt: s.instant(), UpdatedAt: s.instant()}
+	sv := npsSurvey{npsSurveyFields: blankNPSSurvey(s.store.newUUID(), s.instant())}
 	if problem, ok := sv.apply(req); !ok {
 		return problem
 	}
-	sv.ID = s.store.newUUID()
 	s.store.npsSurveys.put(sv.ID, &sv)
 	return jsonAnswer(http.StatusCreated, sv)
 }
 
-func (s *Server) getNPSSurvey(_ *request, sv *npsSurvey) answer {
-	return jsonAnswer(http.StatusOK, sv)
-}
-
+// updateNPSSurvey is PATCH and PUT. A PUT begins with a blank survey.
 func (s *Server) updateNPSSurvey(req *request, sv *npsSurvey) answer {
-	return s.changeNPSSurvey(req, sv, *sv)
-}
-
-func (s *Server) replaceNPSSurvey(req *request, sv *npsSurvey) answer {
-	blank := npsSurvey{ID: sv.ID, IsActive: true, CreatedAt: sv.CreatedAt, responses: sv.responses}
-	return s.changeNPSSurvey(req, sv, blank)
-}
-
-// changeNPSSurvey makes sv what the request makes of from.
-func (s *Server) changeNPSSurvey(req *request, sv *npsSurvey, from npsSurvey) answer {
-	if problem, ok := from.apply(req); !ok {
+	changed := *sv
+	if req.Method == http.MethodPut {
+		changed.npsSurveyFields = blankNPSSurvey(sv.ID, sv.CreatedAt)
+	}
+	if problem, ok := changed.apply(req); !ok {
 		return problem
 	}
-	from.UpdatedAt = s.instant()
-	*sv = from
+	changed.UpdatedAt = s.instant()
+	*sv = changed
 	return jsonAnswer(http.StatusOK, sv)
 }
 
@@ -74,37 +60,34 @@ func (s *Server) toggleNPSSurvey(_ *request, sv *npsSurvey) answer {
 	return jsonAnswer(http.StatusCreated, sv)
 }
 
-// apply sets what the body of req names, and checks the result.
+// apply sets what the body of req names, and checks the result. No body at all counts as an empty
+// object.
 func (sv *npsSurvey) apply(req *request) (problem answer, ok bool) {
-	if !isJSON(req.header) {
-		return salesOSBadRequest("Content-Type must be application/json"), false
-	}
-	f, ok := decodeFields(req.body)
-	if !ok {
-		return salesOSBadRequest("Request body must be a JSON object"), false
-	}
-	var problems []string
-	for _, name := range slices.Sorted(maps.Keys(f)) {
-		if !slices.Contains(npsSurveyFields, name) {
-			problems = append(problems, "property "+name+" should not exist")
+	f := fields{}
+	if len(req.body) > 0 {
+		if !isJSON(req.Header) {
+			return salesOSBadRequest("Content-Type must be application/json"), false
+		}
+		if f, ok = decodeFields(req.body); !ok {
+			return salesOSBadRequest("Request body must be a JSON object"), false
 		}
 	}
-	if !take(f, "name", &sv.Name) {
-		problems = append(problems, "name must be a string")
-	} else if strings.TrimSpace(sv.Name) == "" {
-		problems = append(problems, "name should not be empty")
+	var problems []string
+	require := func(ok bool, problem string) {
+		if !ok {
+			problems = append(problems, problem)
+		}
 	}
-	if !take(f, "question", &sv.Question) {
-		problems = append(problems, "question must be a string")
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		require(slices.Contains(npsSurveyFieldNames, name), "property "+name+" should not exist")
 	}
-	ok = take(f, "type", &sv.Type)
-	sv.Type = cmp.Or(sv.Type, defaultNPSType)
-	if !ok || !slices.Contains(npsSurveyTypes, sv.Type) {
-		problems = append(problems, "type must be one of the following values: "+strings.Join(npsSurveyTypes, ", "))
-	}
-	if !take(f, "isActive", &sv.IsActive) {
-		problems = append(problems, "isActive must be a boolean value")
-	}
+	hadName, isString := sv.Name != "", take(f, "name", &sv.Name)
+	require(isString && (f["name"] != nil || hadName), "name must be a string")
+	require(!isString || strings.TrimSpace(sv.Name) != "", "name should not be empty")
+	require(take(f, "question", &sv.Question), "question must be a string")
+	isType := take(f, "type", &sv.Type) && slices.Contains(npsSurveyTypes, string(sv.Type))
+	require(isType, "type must be one of the following values: "+strings.Join(npsSurveyTypes, ", "))
+	require(take(f, "isActive", &sv.IsActive), "isActive must be a boolean value")
 	return salesOSBadRequest(problems...), problems == nil
 }
 

@@ -19,19 +19,8 @@ type config struct {
 	maxLimit     int
 }
 
-func defaults() config {
-	return config{
-		plan:         clicknps.PlanEnterprise,
-		salesOSLimit: 100,
-		key:          "sk_test_abc123xyz789",
-		seed:         1,
-		maxLimit:     100,
-	}
-}
-
-// WithPlan sets the quota of the ClickNPS account. The default is [clicknps.PlanEnterprise]: no limit.
-// Minute and hour are fixed windows that begin with their first request; every authenticated request
-// counts, a refused one too.
+// WithPlan sets the quota of the ClickNPS account; the default is [clicknps.PlanEnterprise]. Minute
+// and hour are fixed windows that begin with their first request. Refused requests count, too.
 func WithPlan(p clicknps.Plan) Option { return func(c *config) { c.plan = p } }
 
 // WithSalesOSLimit sets how many requests a minute SalesOS allows each user and each API key.
@@ -44,8 +33,9 @@ func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = 
 // WithKey sets the ClickNPS API key. The default is a test-mode key, sk_test_….
 func WithKey(key string) Option { return func(c *config) { c.key = key } }
 
-// WithSeed sets the seed of generated ids and of [Fault.Probability]. The default is 1: without this
-// option, too, two runs with the same requests in the same order are alike.
+// WithSeed sets the seed of generated ids and of [Fault.Probability]. The default is the test's
+// name with [Run], and 1 with [New]: two runs with the same requests in the same order give the
+// same ids.
 func WithSeed(seed uint64) Option { return func(c *config) { c.seed = seed } }
 
 // Order is the order of the ClickNPS lists.
@@ -61,5 +51,6 @@ const (
 // WithOrder sets the order of the ClickNPS lists.
 func WithOrder(o Order) Option { return func(c *config) { c.order = o } }
 
-// WithMaxLimit caps the page size of the ClickNPS lists, silently, as many servers do. The default is 100.
-func WithMaxLimit(items int) Option { return func(c *config) { c.maxLimit = items } }
+// WithMaxLimit caps the page size of the ClickNPS lists without an error, as many servers do. It
+// is at least 1. The default is 100.
+func WithMaxLimit(items int) Option { return func(c *config) { c.maxLimit = max(items, 1) } }

@@ -3,11 +3,15 @@ package clicknpstest
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
+)
+
+// The log of requests is kept within both limits.
+const (
+	maxRecorded      = 10_000
+	maxRecordedBytes = 64 << 20
 )
 
 // RecordedRequest is a request that reached the fake.
@@ -16,61 +20,67 @@ type RecordedRequest struct {
 	Method     string
 	Path       string // as sent, escaped
 	Query      url.Values
-	Header     http.Header // the values of Authorization, X-API-Key and Cookie are cut
-	Body       []byte
-	StatusCode int  // as answered, even if the answer was lost; 0: none was made (yet)
-	Replayed   bool // answered from the memory of an idempotency key, without an effect
+	Header     http.Header // the values of Authorization, X-API-Key and Cookie are replaced by [cut]
+	Body       []byte      // nil if it was over 10 MiB, which is answered with a 413
+	StatusCode int         // as answered, even if the answer was lost; 0: no answer was made (yet)
+	Replayed   bool        // answered from the memory of an idempotency key, without an effect
+
+	size int // about the number of bytes that it takes
 }
 
-// Requests returns all requests in the order of their arrival, those to links and those hit by faults too.
+// Requests returns copies of the requests in the order of their arrival, with those to links and
+// those that a fault applied to. It keeps the latest 10,000 requests, and at most 64 MiB of them.
 func (s *Server) Requests() []RecordedRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	copies := make([]RecordedRequest, len(s.recorded))
-	for i, r := range s.recorded {
+	copies := make([]RecordedRequest, len(s.log))
+	for i, r := range s.log {
 		c := *r
-		c.Query = url.Values(http.Header(r.Query).Clone())
-		c.Header = r.Header.Clone()
-		c.Body = bytes.Clone(r.Body)
+		c.Query = url.Values(http.Header(c.Query).Clone())
+		c.Header = c.Header.Clone()
+		c.Body = bytes.Clone(c.Body)
 		copies[i] = c
 	}
 	return copies
 }
 
-// record notes that req has arrived.
-func (s *Server) record(req *request) *RecordedRequest {
-	entry := &RecordedRequest{
-		Method: req.method,
-		Path:   req.url.EscapedPath(),
-		Query:  req.url.Query(),
-		Header: withoutSecrets(req.header),
-		Body:   req.body,
-	}
+// ResetRequests forgets the requests so far.
+func (s *Server) ResetRequests() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry.At = s.now()
-	s.recorded = append(s.recorded, entry)
-	return entry
+	s.log, s.logBytes = nil, 0
 }
 
-// complete notes a, the answer to req, and gives it its id.
-func (s *Server) complete(entry *RecordedRequest, req *request, a *answer) {
+// record notes that req has arrived.
+func (s *Server) record(req *request) *RecordedRequest {
+	r := &RecordedRequest{
+		Method: req.Method, Path: req.path(), Query: req.URL.Query(), Header: req.Header.Clone(), Body: req.body,
+	}
+	for _, name := range []string{"Authorization", "X-Api-Key", "Cookie"} {
+		if r.Header[name] != nil {
+			r.Header[name] = []string{"[cut]"}
+		}
+	}
+	r.size = len(r.Body) + len(fmt.Sprint(req.URL, r.Header))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	entry.StatusCode, entry.Replayed = a.status, req.replayed
+	r.At = s.now()
+	s.log, s.logBytes = append(s.log, r), s.logBytes+r.size
+	for len(s.log) > maxRecorded || s.logBytes > maxRecordedBytes {
+		s.logBytes -= s.log[0].size
+		s.log[0] = nil // for the garbage collector
+		s.log = s.log[1:]
+	}
+	return r
+}
+
+// complete notes a, the answer to req, and gives it its request id.
+func (s *Server) complete(r *RecordedRequest, req *request, a *answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.StatusCode, r.Replayed = a.status, req.replayed
 	if a.header.Get("X-Request-Id") == "" {
 		s.store.requests++
 		a.header.Set("X-Request-Id", fmt.Sprintf("req_%08d", s.store.requests))
 	}
-}
-
-func withoutSecrets(h http.Header) http.Header {
-	h = h.Clone()
-	for _, name := range slices.Collect(maps.Keys(h)) {
-		switch http.CanonicalHeaderKey(name) {
-		case "Authorization", "X-Api-Key", "Cookie":
-			h[name] = []string{"[cut]"}
-		}
-	}
-	return h
 }

@@ -14,77 +14,64 @@ const commentTime = 180 * time.Second
 
 func (s *Server) listResponses(req *request) answer {
 	items := s.store.responses.items
-	if query := req.url.Query(); query.Has("survey_id") {
+	if query := req.URL.Query(); query.Has("survey_id") {
 		id := query.Get("survey_id")
 		items = slices.DeleteFunc(slices.Clone(items), func(r *response) bool { return r.SurveyID != id })
 	}
 	return listPage(s, req, items, func(r *response) string { return r.SubjectID })
 }
 
-func (s *Server) getResponse(req *request) answer {
-	r, ok := s.store.responses.byID[req.element]
-	if !ok {
-		return notFound("Response")
-	}
-	return jsonAnswer(http.StatusOK, r)
-}
-
-func (s *Server) addComment(req *request) answer {
-	r, ok := s.store.responses.byID[req.element]
-	if !ok {
-		return notFound("Response")
-	}
-	f, ok := decodeFields(req.body)
-	if !ok {
-		return malformed()
-	}
-	var comment string
-	if !take(f, "comment", &comment) || strings.TrimSpace(comment) == "" {
+func (s *Server) addComment(req *request, r *response) answer {
+	var comment text
+	if !take(req.fields, "comment", &comment) || strings.TrimSpace(string(comment)) == "" {
 		return invalid("comment", "Invalid comment")
 	}
-	r.Comment, r.UpdatedAt = &comment, s.instant()
-	if !r.UpdatedAt.Before(r.announced) {
-		s.publish(clicknps.EventResponseUpdated, s.now(), r, nil)
-	}
+	s.comment(r, comment)
 	return jsonAnswer(http.StatusOK, r)
 }
 
-// answerSurvey is a customer's click. Only the first one counts: a later one changes nothing and returns the first.
-func (s *Server) answerSurvey(who asked, score int, comment *string) *response {
-	if first, ok := s.store.answered[who]; ok {
-		return first
+// comment stores a comment. One that comes before the delivery starts the time to comment anew,
+// and is delivered with the click; one that comes after it is an event of its own.
+func (s *Server) comment(r *response, comment text) {
+	r.Comment, r.UpdatedAt = comment, s.instant()
+	if r.UpdatedAt.Before(r.announced) {
+		r.announced = r.UpdatedAt.Add(commentTime)
+		s.postpone(r)
+		return
 	}
-	r := &response{
-		ID:        s.store.newID("response"),
-		SurveyID:  who.surveyID,
-		SubjectID: who.subjectID,
-		Score:     score,
-		Comment:   comment,
-		CreatedAt: s.instant(),
-		announced: s.instant().Add(commentTime),
+	s.publish(clicknps.EventResponseUpdated, s.now(), *r)
+}
+
+// answerSurvey is a customer's click. Only the first one counts: a later one changes nothing and
+// returns the first.
+func (s *Server) answerSurvey(who asked, value int, comment text) (r *response, isFirst bool) {
+	if first, ok := s.store.answered[who]; ok {
+		return first, false
+	}
+	r = &response{
+		ID: s.store.newID("response"), SurveyID: who.surveyID, SubjectID: who.subjectID,
+		Score: score(value), Comment: comment,
+		CreatedAt: s.instant(), announced: s.instant().Add(commentTime),
 	}
 	s.store.answered[who] = r
 	s.store.responses.put(r.ID, r)
-	s.publish(clicknps.EventResponseCreated, r.announced, r, nil)
+	s.publish(clicknps.EventResponseCreated, r.announced, *r)
 	if sv, ok := s.store.surveys.byID[r.SurveyID]; ok {
 		s.completeSurvey(sv)
 	}
-	return r
+	return r, true
 }
 
 // completeSurvey ends sv if it has reached its target.
 func (s *Server) completeSurvey(sv *survey) {
-	if sv.target == 0 || sv.Status == "completed" {
-		return
-	}
-	reached := 0
+	missing := sv.target
 	for _, r := range s.store.responses.items {
 		if r.SurveyID == sv.ID {
-			reached++
+			missing--
 		}
 	}
-	if reached >= sv.target {
+	if sv.target > 0 && missing <= 0 && sv.Status != "completed" {
 		sv.Status, sv.UpdatedAt = "completed", s.instant()
-		s.publish(clicknps.EventSurveyCompleted, s.now(), nil, sv)
+		s.publish(clicknps.EventSurveyCompleted, s.now(), *sv)
 	}
 }

@@ -1,8 +1,6 @@
 package clicknpstest_test
 
 import (
-	"regexp"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +11,64 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// until lets a bubble's time pass until it is at.
-func until(at time.Time) { <-time.After(time.Until(at)) }
+func TestACommentInTimeComesWithTheDelivery(t *testing.T) {
+	srv, c, _ := subscribed(t, allEvents)
+	r := srv.Respond("s", "a", 9, "")
+	srv.Advance(commentTime - time.Minute)
+	c.call("POST", "/v1/responses/"+r.ID+"/comment", `{"comment":"in time"}`)
+	srv.Advance(time.Hour)
+	got := srv.Deliveries()
+	require.Len(t, got, 1)
+	assert.Contains(t, string(got[0].Body), `"comment":"in time"`)
+}
+
+func TestALateCommentIsAnUpdate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c, _ := subscribed(t, allEvents)
+		until(documented)
+		srv.AddResponse(clicknps.Response{ID: "response_abc123", SurveyID: "survey_abc123", SubjectID: "user_42", Score: 9})
+		until(documented.Add(5 * time.Minute))
+		c.call("POST", "/v1/responses/response_abc123/comment", `{"comment":"Loving it"}`)
+		srv.Advance(0)
+		got := srv.Deliveries()
+		require.Len(t, got, 1)
+		assert.Equal(t, clicknps.EventResponseUpdated, got[0].Event)
+		assert.Equal(t, golden(t, "webhook_response_updated.json"), withoutEventID(t, got[0].Body))
+	})
+}
+
+func TestASurveyIsCompletedByItsTarget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv, c, _ := subscribed(t, `["survey.completed"]`)
+		until(documented)
+		srv.AddSurvey(clicknps.Survey{ID: "survey_abc123"})
+		srv.SetTarget("survey_abc123", 2)
+		until(documented.Add(5 * time.Minute))
+		for _, click := range []struct{ survey, subject string }{{"survey_abc123", "a"}, {"other", "b"}, {"survey_abc123", "a"}} {
+			srv.Respond(click.survey, click.subject, 9, "")
+		}
+		srv.Advance(0)
+		require.Empty(t, srv.Deliveries(), "one customer of two")
+		srv.Respond("survey_abc123", "b", 9, "")
+		srv.Respond("survey_abc123", "c", 9, "")
+		srv.Advance(0)
+		got := srv.Deliveries()
+		require.Len(t, got, 1, "completed once")
+		assert.Equal(t, golden(t, "webhook_survey_completed.json"), withoutEventID(t, got[0].Body))
+		assert.Equal(t, clicknps.SurveyStatusCompleted, srv.Surveys()[0].Status)
+
+		c.call("PATCH", "/v1/surveys/survey_abc123", `{"name":"Renamed"}`)
+		again, err := srv.Redeliver(0)
+		require.NoError(t, err)
+		assert.Equal(t, string(got[0].Body), string(again.Body), "the event is of its time")
+
+		reached := srv.AddSurvey(clicknps.Survey{})
+		srv.AddResponse(clicknps.Response{SurveyID: reached.ID, SubjectID: "a"})
+		srv.SetTarget(reached.ID, 1)
+		srv.Advance(0)
+		assert.Len(t, srv.Deliveries(), 3, "a target that is reached already")
+	})
+}
 
 func TestResponseAndComment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -54,120 +108,27 @@ func TestResponsesOfOneSurvey(t *testing.T) {
 	assert.Equal(t, []string{"a", "b", "c"}, c.get("/v1/responses").names(t, "subject_id"))
 }
 
-func TestRespondCountsOnce(t *testing.T) {
-	srv := clicknpstest.Run(t)
-	first := srv.Respond("one", "a", 10, "Good")
-	assert.Equal(t, first, srv.Respond("one", "a", 0, "Bad"))
-	assert.Equal(t, []clicknps.Response{first}, srv.Responses())
-	assert.Equal(t, "Good", first.Comment)
-	assert.NotEqual(t, first.ID, srv.Respond("two", "a", 0, "").ID, "another survey is another answer")
-}
-
-var token = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
-
-func TestMintedLinks(t *testing.T) {
+func TestEachCommentInTimeStartsTheDelayAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := clicknpstest.Run(t)
-		until(time.Date(2026, 11, 22, 0, 31, 48, 215_000_000, time.UTC))
-		c := inProcess(t, srv)
-		const body = `{"survey_id":"onboarding","subject_id":"user_42"}`
-		first := c.call("POST", "/v1/links/mint", body)
-		assert.Equal(t, 201, first.status)
-		assert.JSONEq(t, golden(t, "links_minted.json"),
-			token.ReplaceAllString(first.body, "00000000-0000-4000-8000-000000000000"))
-
-		srv.Advance(time.Hour)
-		assert.Equal(t, first.body, c.call("POST", "/v1/links/mint", body).body, "minting twice gives the same links")
-		other := c.call("POST", "/v1/links/mint", `{"survey_id":"onboarding","subject_id":"user_43"}`)
-		assert.NotEqual(t, token.FindString(first.body), token.FindString(other.body))
-
-		srv.Respond("onboarding", "user_42", 0, "")
-		assert.EqualValues(t, 0, c.call("POST", "/v1/links/mint", body).field(t, "response"))
+		srv, c, _ := subscribed(t, allEvents)
+		r := srv.Respond("s", "a", 9, "")
+		other := srv.Respond("s", "b", 9, "")
+		comment := func(text string) { c.call("POST", "/v1/responses/"+r.ID+"/comment", `{"comment":"`+text+`"}`) }
+		srv.Advance(commentTime - time.Millisecond)
+		comment("one")
+		srv.Advance(commentTime - time.Millisecond)
+		require.Len(t, srv.Deliveries(), 1)
+		assert.Contains(t, string(srv.Deliveries()[0].Body), other.SubjectID, "only the commented one waits")
+		comment("two")
+		srv.Advance(commentTime - time.Millisecond)
+		require.Len(t, srv.Deliveries(), 1)
+		srv.Advance(time.Millisecond)
+		require.Len(t, srv.Deliveries(), 2)
+		assert.Contains(t, string(srv.Deliveries()[1].Body), `"comment":"two"`)
+		comment("three")
+		srv.Advance(0)
+		require.Len(t, srv.Deliveries(), 3, "at the delivery's time it is too late")
+		assert.Equal(t, clicknps.EventResponseUpdated, srv.Deliveries()[2].Event)
+		assert.Contains(t, string(srv.Deliveries()[2].Body), `"comment":"three"`)
 	})
-}
-
-func TestMintValidation(t *testing.T) {
-	c := inProcess(t, clicknpstest.Run(t))
-	for body, field := range map[string]string{
-		`{"subject_id":"a"}`:                                          "survey_id",
-		`{"survey_id":"a b","subject_id":"a"}`:                        "survey_id",
-		`{"survey_id":"s"}`:                                           "subject_id",
-		`{"survey_id":"s","subject_id":"ü"}`:                          "subject_id",
-		`{"survey_id":"s","subject_id":"a","ttl_days":0}`:             "ttl_days",
-		`{"survey_id":"s","subject_id":"a","ttl_days":366}`:           "ttl_days",
-		`{"survey_id":"s","subject_id":"a","ttl_days":1.5}`:           "ttl_days",
-		`{"survey_id":"s","subject_id":"a","redirect_url":"/thanks"}`: "redirect_url",
-	} {
-		got := c.call("POST", "/v1/links/mint", body)
-		assert.Equal(t, 400, got.status, body)
-		assert.Contains(t, got.body, `"field":"`+field+`"`, body)
-	}
-}
-
-func TestACustomerClicksALink(t *testing.T) {
-	srv := clicknpstest.Run(t)
-	c := inProcess(t, srv)
-	minted := c.call("POST", "/v1/links/mint", `{"survey_id":"s","subject_id":"a","ttl_days":1}`)
-	customer := c.with("Authorization", "")
-	click := func(score string) reply {
-		link := minted.field(t, "links").(map[string]any)[score].(string)
-		require.True(t, strings.HasPrefix(link, c.base+"/r/"), link)
-		return customer.get(strings.TrimPrefix(link, c.base))
-	}
-	thanks := click("9")
-	assert.Equal(t, 200, thanks.status)
-	assert.Equal(t, "text/html; charset=utf-8", thanks.header.Get("Content-Type"))
-	assert.Equal(t, 200, click("2").status, "a later click is answered, and ignored")
-	require.Len(t, srv.Responses(), 1)
-	assert.Equal(t, 9, srv.Responses()[0].Score)
-
-	path := "/r/" + token.FindString(minted.body)
-	for _, query := range []string{"", "?score=11", "?score=-1", "?score=x"} {
-		assert.Equal(t, 400, customer.get(path+query).status, query)
-	}
-	assert.Equal(t, 404, customer.get("/r/unknown?score=1").status)
-	srv.Advance(24 * time.Hour)
-	assert.Equal(t, 410, click("9").status, "the links lived for a day")
-	again := c.call("POST", "/v1/links/mint", `{"survey_id":"s","subject_id":"a"}`)
-	assert.NotEqual(t, token.FindString(minted.body), token.FindString(again.body))
-}
-
-func TestAClickIsRedirected(t *testing.T) {
-	srv := clicknpstest.Run(t)
-	c := overSocket(t, srv)
-	minted := c.call("POST", "/v1/links/mint", `{"survey_id":"s","subject_id":"a","redirect_url":"https://example.com/thanks?a=b"}`)
-	link := minted.field(t, "links").(map[string]any)["10"].(string)
-	got := c.get(strings.TrimPrefix(link, c.base))
-	assert.Equal(t, 302, got.status)
-	assert.Equal(t, "https://example.com/thanks?a=b", got.header.Get("Location"))
-	assert.Equal(t, 10, srv.Responses()[0].Score)
-}
-
-func TestWebhookLife(t *testing.T) {
-	srv := clicknpstest.Run(t)
-	c := inProcess(t, srv)
-	created := c.call("POST", "/v1/webhooks", `{"url":"https://example.com/hooks/clicknps","events":["response.created","survey.completed"]}`)
-	require.Equal(t, 201, created.status, created.body)
-	hook := srv.Webhooks()[0]
-	stamp := hook.CreatedAt.Format("2006-01-02T15:04:05.999Z")
-	want := strings.NewReplacer("webhook_abc123", hook.ID, "2025-01-15T10:30:00Z", stamp).Replace(golden(t, "webhook.json"))
-	assert.JSONEq(t, want, created.body)
-	assert.Equal(t, srv.WebhookSecret(), hook.Secret)
-	assert.Equal(t, []string{hook.ID}, c.get("/v1/webhooks").names(t, "id"))
-
-	for body, field := range map[string]string{
-		`{"events":["response.created"]}`:                               "url",
-		`{"url":"/hook","events":["response.created"]}`:                 "url",
-		`{"url":"ftp://example.com","events":["response.created"]}`:     "url",
-		`{"url":"https://example.com"}`:                                 "events",
-		`{"url":"https://example.com","events":[]}`:                     "events",
-		`{"url":"https://example.com","events":["response.forgotten"]}`: "events",
-	} {
-		got := c.call("POST", "/v1/webhooks", body)
-		assert.Equal(t, 400, got.status, body)
-		assert.Contains(t, got.body, `"field":"`+field+`"`, body)
-	}
-	assert.Equal(t, 200, c.call("DELETE", "/v1/webhooks/"+hook.ID, "").status)
-	assert.Equal(t, 404, c.call("DELETE", "/v1/webhooks/"+hook.ID, "").status)
-	assert.Empty(t, srv.Webhooks())
 }

@@ -3,162 +3,142 @@ package clicknpstest
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"io"
+	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/internal/signing"
 )
 
-// Deliveries returns every attempt to deliver an event to a webhook, oldest first.
-func (s *Server) Deliveries() []Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copies := make([]Delivery, len(s.outbox.sent))
-	for i, sent := range s.outbox.sent {
-		copies[i] = sent.clone()
+// receiverTimeout is how long a receiver may take to answer a delivery, redirects included.
+const receiverTimeout = 20 * time.Second
+
+// newReceiverClient returns a client that follows redirects with the same POST.
+func newReceiverClient() http.Client {
+	return http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(req *http.Request, via []*http.Request) (err error) {
+			if len(via) == 10 {
+				return errors.New("clicknpstest: the receiver redirects more than 10 times")
+			}
+			first := via[0]
+			req.Method, req.Header, req.ContentLength = first.Method, first.Header.Clone(), first.ContentLength
+			req.Body, err = first.GetBody()
+			return err
+		},
 	}
-	return copies
 }
 
-func (d Delivery) clone() Delivery {
-	d.Header, d.Body = d.Header.Clone(), bytes.Clone(d.Body)
-	return d
-}
-
-// Redeliver sends the event of Deliveries()[i] to its webhook once more, by hand: with a new timestamp and
-// signature, as the next attempt. It is not repeated when it fails; the returned Delivery says whether it
-// did. The error is for an i that isn't there and a webhook that was deleted.
-// Don't call it from the receiver of a delivery.
-func (s *Server) Redeliver(i int) (Delivery, error) {
-	s.delivering <- struct{}{}
-	defer func() { <-s.delivering }()
-	a, hook, err := s.repeatOf(i)
-	if err != nil {
-		return Delivery{}, err
-	}
-	return s.send(a, hook), nil
-}
-
-func (s *Server) repeatOf(i int) (attempt, webhook, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i < 0 || i >= len(s.outbox.sent) {
-		return attempt{}, webhook{}, fmt.Errorf("clicknpstest: no delivery %d of %d", i, len(s.outbox.sent))
-	}
-	first := s.outbox.sent[i]
-	hook, ok := s.store.webhooks.byID[first.WebhookID]
-	if !ok {
-		return attempt{}, webhook{}, fmt.Errorf("clicknpstest: webhook %s was deleted", first.WebhookID)
-	}
-	number := 1
-	for _, sent := range s.outbox.sent {
-		if sent.event == first.event && sent.WebhookID == first.WebhookID {
-			number++
-		}
-	}
-	return attempt{event: first.event, webhookID: hook.ID, number: number}, *hook, nil
-}
-
-// DeliverTo hands all deliveries from now on to receiver, in process, whatever URL a webhook names: no
-// socket is involved, and so it works in a [testing/synctest] bubble. A delivery is given up after 10 s: the
-// request's context ends, and a receiver that goes on all the same is left behind.
+// DeliverTo hands all deliveries from now on to receiver, in process, whatever URL a webhook has:
+// no socket is involved, and so it works in a [testing/synctest] bubble. A delivery is given up
+// after 20 s: the request's context ends, and a receiver that goes on all the same is left behind.
 func (s *Server) DeliverTo(receiver http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	client := *s.outbox.client
-	client.Transport = handlerTransport{receiver}
-	s.outbox.client = &client
+	s.outbox.client.Transport = handlerTransport{receiver}
 }
 
-// deliver makes an attempt, and plans the next one if it fails.
-func (s *Server) deliver(a attempt, hook webhook) {
-	d := s.send(a, hook)
-	if d.StatusCode/100 == 2 || a.number > len(retryDelays) {
-		return
-	}
-	a.due = d.At.Add(retryDelays[a.number-1])
-	a.number++
+// nextBatch takes the next attempts that fall due until the fake's time is goal ahead, and moves
+// time to them.
+func (s *Server) nextBatch(goal time.Duration) []attempt {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.outbox.add(a)
+	o := &s.outbox
+	o.queue = slices.DeleteFunc(o.queue, func(a attempt) bool { return !s.exists(a.hook) })
+	if s.ctx.Err() != nil || len(o.queue) == 0 {
+		return nil
+	}
+	now := time.Now()
+	horizon := min(goal, max(s.offset, o.queue[0].At.Sub(now)+together))
+	n := 0
+	for n < len(o.queue) && n < maxConcurrent && o.queue[n].At.Sub(now) <= horizon {
+		s.offset = max(s.offset, o.queue[n].At.Sub(now))
+		n++
+	}
+	batch := slices.Clone(o.queue[:n])
+	o.queue = slices.Delete(o.queue, 0, n)
+	return batch
+}
+
+// exists reports whether w was not deleted. The caller holds s.mu.
+func (s *Server) exists(w *wireWebhook) bool { return s.store.webhooks.byID[w.ID] == w }
+
+// deliver makes the attempts of batch concurrently, and plans the next one of each that fails.
+func (s *Server) deliver(batch []attempt) {
+	var wg sync.WaitGroup
+	for i := range batch {
+		wg.Go(func() { batch[i] = s.send(batch[i]) })
+	}
+	wg.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outbox.sent = append(s.outbox.sent, batch...)
+	for _, a := range batch {
+		if a.StatusCode/100 != 2 && a.Attempt <= len(retryDelays) {
+			a.At = a.At.Add(retryDelays[a.Attempt-1])
+			a.Attempt++
+			s.outbox.add(a)
+		}
+	}
 }
 
 // send makes one attempt. The caller holds the token of s.delivering, and not s.mu.
-func (s *Server) send(a attempt, hook webhook) Delivery {
+func (s *Server) send(a attempt) attempt {
 	s.mu.Lock()
-	at, client := s.now(), s.outbox.client
+	client := s.outbox.client
+	a.At = s.now()
 	s.mu.Unlock()
 
 	stamp := time.Now()
-	body := a.event.payload(stamp)
-	d := Delivery{
-		At:        at,
-		WebhookID: hook.ID,
-		URL:       hook.URL,
-		Event:     a.event.kind,
-		Header: http.Header{
-			"Content-Type":         {"application/json"},
-			"User-Agent":           {"ClickNPS-Webhooks/1.0"},
-			"X-Clicknps-Signature": {sign(hook.Secret, body)},
-			"X-Clicknps-Timestamp": {strconv.FormatInt(stamp.Unix(), 10)},
-		},
-		Body:    body,
-		Attempt: a.number,
+	a.Body = a.payload(stamp)
+	a.Header = http.Header{
+		"Content-Type":         {"application/json"},
+		"User-Agent":           {"ClickNPS-Webhooks/1.0"},
+		"X-Clicknps-Signature": {signing.Sign(a.hook.Secret, a.Body)},
+		"X-Clicknps-Timestamp": {strconv.FormatInt(stamp.Unix(), 10)},
 	}
-	d.StatusCode, d.Err = post(s.ctx, client, &d)
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.outbox.sent = append(s.outbox.sent, sentAttempt{d.clone(), a.event})
-	return d
+	ctx, cancel := context.WithTimeout(s.ctx, receiverTimeout)
+	defer cancel()
+	a.StatusCode, a.Err = post(ctx, client, a)
+	return a
 }
 
-func post(ctx context.Context, client *http.Client, d *Delivery) (status int, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, bytes.NewReader(d.Body))
+func post(ctx context.Context, client http.Client, a attempt) (status int, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL, bytes.NewReader(a.Body))
 	if err != nil {
 		return 0, err
 	}
-	req.Header = d.Header.Clone()
+	req.Header = a.Header.Clone()
 	resp, err := client.Do(req)
 	if err != nil {
 		return 0, err
 	}
-	return resp.StatusCode, resp.Body.Close()
+	_ = resp.Body.Close() // nothing of it is wanted
+	return resp.StatusCode, nil
 }
 
-func sign(secret string, body []byte) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write(body)
-	return "sha256=" + hex.EncodeToString(mac.Sum(nil))
-}
-
-// payload is e as it is sent at the time of stamp.
-func (e *event) payload(stamp time.Time) []byte {
-	if e.kind == clicknps.EventResponseCreated {
+// payload is the body of a as it is sent at the time of stamp.
+func (a attempt) payload(stamp time.Time) []byte {
+	e := a.event
+	if r, ok := e.data.(response); ok && a.Event == clicknps.EventResponseCreated {
 		return marshal(struct {
-			SurveyID  string  `json:"survey_id"`
-			SubjectID string  `json:"subject_id"`
-			Score     int     `json:"score"`
-			Comment   *string `json:"comment"`
-			Timestamp string  `json:"timestamp"`
-		}{e.response.SurveyID, e.response.SubjectID, e.response.Score, e.response.Comment, stamp.UTC().Format(isoMillis)})
-	}
-	var data any = e.response
-	if e.survey != nil {
-		data = e.survey
+			SurveyID  string `json:"survey_id"`
+			SubjectID string `json:"subject_id"`
+			Score     score  `json:"score"`
+			Comment   text   `json:"comment"`
+			Timestamp string `json:"timestamp"`
+		}{r.SurveyID, r.SubjectID, r.Score, r.Comment, stamp.UTC().Format(isoMillis)})
 	}
 	return marshal(struct {
-		ID        string `json:"id"`
-		Type      string `json:"type"`
-		CreatedAt string `json:"created_at"`
-		Data      any    `json:"data"`
-	}{e.id, string(e.kind), e.createdAt.Format(isoMillis), data})
+		ID        string             `json:"id"`
+		Type      clicknps.EventType `json:"type"`
+		CreatedAt string             `json:"created_at"`
+		Data      any                `json:"data"`
+	}{e.id, a.Event, e.createdAt.Format(isoMillis), e.data})
 }
 
 // handlerTransport answers requests by a handler.
@@ -166,31 +146,15 @@ type handlerTransport struct{ handler http.Handler }
 
 // RoundTrip implements [http.RoundTripper].
 func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := readRequestBody(r)
-	if err != nil {
-		return nil, err
-	}
-	incoming := r.Clone(r.Context())
-	incoming.Body = io.NopCloser(bytes.NewReader(body))
-	incoming.RequestURI = r.URL.RequestURI()
-	incoming.RemoteAddr = "192.0.2.1:443" // an address for documentation, as httptest gives
-
 	type result struct {
 		resp *http.Response
 		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		w := &answerWriter{answer{header: http.Header{}}}
-		defer func() {
-			if v := recover(); v != nil {
-				done <- result{nil, connectionReset()} // as net/http does with a handler that panics
-				return
-			}
-			done <- result{w.answer.response(r, bytes.NewReader(w.body)), nil}
-		}()
-		t.handler.ServeHTTP(w, incoming)
-		w.WriteHeader(http.StatusOK)
+		got := result{err: connectionReset()} // the result if the handler ends its goroutine
+		defer func() { done <- got }()
+		got.resp, got.err = serve(t.handler, r)
 	}()
 	select {
 	case <-r.Context().Done():
@@ -198,21 +162,4 @@ func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	case got := <-done:
 		return got.resp, got.err
 	}
-}
-
-// answerWriter lets a handler write an answer.
-type answerWriter struct{ answer }
-
-func (w *answerWriter) Header() http.Header { return w.header }
-
-func (w *answerWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-}
-
-func (w *answerWriter) Write(p []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	w.body = append(w.body, p...)
-	return len(p), nil
 }

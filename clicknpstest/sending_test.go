@@ -1,7 +1,10 @@
 package clicknpstest_test
 
 import (
+	"io"
 	"net/http"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,25 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestRedeliver(t *testing.T) {
-	srv, _, status := subscribed(t, allEvents)
-	srv.Respond("s", "a", 9, "")
-	srv.Advance(commentTime)
-	status.Store(500)
-	got, err := srv.Redeliver(0)
-	require.NoError(t, err)
-	assert.Equal(t, 2, got.Attempt)
-	assert.Equal(t, 500, got.StatusCode)
-	srv.Advance(48 * time.Hour)
-	all := srv.Deliveries()
-	require.Len(t, all, 2, "by hand means once")
-	assert.Equal(t, got, all[1])
-	for _, i := range []int{-1, 2} {
-		_, err = srv.Redeliver(i)
-		assert.ErrorContains(t, err, "no delivery")
-	}
-}
-
 func TestAReceiverThatPanicsOrHangsGetsTheRepeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, _, _ := subscribed(t, allEvents)
@@ -42,17 +26,25 @@ func TestAReceiverThatPanicsOrHangsGetsTheRepeat(t *testing.T) {
 				panic("oh")
 			case 2:
 				<-r.Context().Done()
+			case 3:
+				runtime.Goexit() // as a failed require does
 			}
 			_, _ = w.Write([]byte("done"))
 		}))
 		srv.Respond("s", "a", 9, "")
-		srv.Advance(time.Hour)
+		srv.Advance(commentTime)
+		begin := time.Now()
+		srv.Advance(5 * time.Minute)
+		assert.Equal(t, 20*time.Second, time.Since(begin))
+		srv.Advance(24 * time.Hour)
 		got := srv.Deliveries()
-		require.Len(t, got, 3)
+		require.Len(t, got, 4)
 		assertCut(t, got[0].Err)
-		assert.ErrorContains(t, got[1].Err, "deadline exceeded", "ten seconds are enough")
+		assert.ErrorContains(t, got[0].Err, "the handler panicked: oh")
+		assert.ErrorContains(t, got[1].Err, "deadline exceeded", "20 seconds are enough")
 		assert.Zero(t, got[1].StatusCode)
-		assert.Equal(t, 200, got[2].StatusCode)
+		assertCut(t, got[2].Err)
+		assert.Equal(t, 200, got[3].StatusCode)
 	})
 }
 
@@ -73,6 +65,34 @@ func TestDeliveriesOverHTTP(t *testing.T) {
 	assert.Equal(t, 404, srv.Deliveries()[0].StatusCode)
 
 	receiver.Close()
-	srv.Advance(time.Minute)
+	srv.Advance(5 * time.Minute)
 	assert.Error(t, srv.Deliveries()[1].Err, "nobody listens")
+}
+
+func TestRedirectsAreFollowedWithTheSamePost(t *testing.T) {
+	srv, _, _ := subscribed(t, allEvents)
+	var seen []string
+	srv.DeliverTo(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		seen = append(seen, r.Method+" "+r.URL.Path+" "+r.Header.Get("X-ClickNPS-Signature")+string(body))
+		if status, err := strconv.Atoi(r.URL.Query().Get("next")); err == nil {
+			http.Redirect(w, r, "/moved?next="+strconv.Itoa(status+1), status)
+		} else if r.URL.Path == "/hook" {
+			http.Redirect(w, r, "/moved?next=301", http.StatusTemporaryRedirect)
+		}
+	}))
+	srv.Respond("s", "a", 9, "")
+	srv.Advance(commentTime)
+	got := srv.Deliveries()[0]
+	require.Len(t, seen, 5, "307, 301, 302 and 303; 304 is none")
+	same := got.Header.Get("X-ClickNPS-Signature") + string(got.Body)
+	assert.Equal(t, "POST /hook "+same, seen[0])
+	assert.Equal(t, "POST /moved "+same, seen[4])
+	assert.Equal(t, 304, got.StatusCode)
+	assert.Equal(t, "https://example.com/hook", got.URL)
+
+	srv.DeliverTo(http.RedirectHandler("/again", http.StatusPermanentRedirect))
+	got, err := srv.Redeliver(0)
+	require.NoError(t, err)
+	assert.ErrorContains(t, got.Err, "more than 10 times")
 }

@@ -3,7 +3,9 @@ package clicknpstest
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -18,10 +20,14 @@ const (
 	salesOSKey    = "sos_test_ghi789rst345"
 )
 
-// TB is what [Run] needs of a test: a part of [testing.TB].
+// TB is the part of [testing.TB] that this package needs. It lets programs use the package without
+// package testing.
 type TB interface {
 	Helper()
 	Cleanup(func())
+	Name() string
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
@@ -29,35 +35,31 @@ type TB interface {
 // It is safe for concurrent use.
 type Server struct {
 	config
-	fatalf func(format string, args ...any) // for misuse: fails the test, or panics where there is none
+	fatalf func(format string, args ...any) // for misuse: fails the test, or panics if there is none
 
 	mu          sync.Mutex // guards everything down to the blank line; never held during I/O or a wait
 	offset      time.Duration
 	store       store
-	quota       []*window
-	salesQuota  map[string]*window // by user or key
+	windows     map[string]window // of rate limits, by name
 	idempotency map[string]remembered
-	faults      faults
-	recorded    []*RecordedRequest
+	injected    []*Injected
+	chance      *rand.Rand // for Fault.Probability
+	log         []*RecordedRequest
+	logBytes    int
 	outbox      outbox
-	listener    *listener
+	socket      *socket // nil: URL was not called yet
 
-	delivering chan struct{} // holds a token while deliveries are made
-	ctx        context.Context
+	delivering chan struct{}   // holds a token while deliveries are made
+	ctx        context.Context // of deliveries
 	cancel     context.CancelFunc
 }
 
-// listener is the socket behind [Server.URL].
-type listener struct {
-	url  string
-	http *http.Server
-	done chan struct{} // closed when http has stopped
-}
-
-// New returns a fake for programs: mount it as an [http.Handler], or call [Server.URL]. Misuse of its
-// methods panics. Close it after use.
+// New returns a fake for programs: mount it as an [http.Handler], or call [Server.URL]. Misuse of
+// its methods panics. Close it after use.
 func New(opts ...Option) *Server {
-	c := defaults()
+	c := config{
+		plan: clicknps.PlanEnterprise, salesOSLimit: 100, key: "sk_test_abc123xyz789", seed: 1, maxLimit: 100,
+	}
 	for _, opt := range opts {
 		opt(&c)
 	}
@@ -66,21 +68,24 @@ func New(opts ...Option) *Server {
 		config:      c,
 		fatalf:      func(format string, args ...any) { panic(fmt.Sprintf(format, args...)) },
 		store:       newStore(c.seed),
-		quota:       []*window{{length: time.Minute, limit: c.plan.PerMinute}, {length: time.Hour, limit: c.plan.PerHour}},
-		salesQuota:  map[string]*window{},
+		windows:     map[string]window{},
 		idempotency: map[string]remembered{},
-		faults:      newFaults(c.seed),
-		outbox:      newOutbox(),
+		chance:      rand.New(rand.NewPCG(c.seed, 2)),
+		outbox:      outbox{client: newReceiverClient()},
 		delivering:  make(chan struct{}, 1),
 		ctx:         ctx,
 		cancel:      cancel,
 	}
 }
 
-// Run returns a fake for one test; it is closed when the test ends. Misuse of its methods fails the test.
+// Run returns a fake for one test; it is closed when the test ends. Misuse of its methods fails
+// the test. The test's name is the seed of generated ids, unless [WithSeed] is given: two tests
+// get different ids.
 func Run(t TB, opts ...Option) *Server {
 	t.Helper()
-	s := New(opts...)
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(t.Name()))
+	s := New(append([]Option{WithSeed(hash.Sum64())}, opts...)...)
 	s.fatalf = func(format string, args ...any) {
 		t.Helper()
 		t.Fatalf(format, args...)
@@ -95,14 +100,16 @@ func Run(t TB, opts ...Option) *Server {
 func (s *Server) Close() {
 	s.cancel()
 	s.mu.Lock()
-	s.outbox.stop()
-	l := s.listener
+	if s.outbox.timer != nil {
+		s.outbox.timer.Stop()
+	}
+	socket := s.socket
 	s.mu.Unlock()
-	s.delivering <- struct{}{} // a delivery under way has been cancelled; wait until it is gone
+	s.delivering <- struct{}{} // wait until the deliveries that s.cancel has ended are gone
 	<-s.delivering
-	if l != nil {
-		_ = l.http.Close()
-		<-l.done
+	if socket != nil {
+		_ = socket.server.Close()
+		<-socket.done
 	}
 }
 
@@ -114,35 +121,43 @@ func (s *Server) URL() string {
 	if s.ctx.Err() != nil {
 		s.fatalf("clicknpstest: the fake is closed")
 	}
-	if s.listener == nil {
-		s.listener = s.listen()
+	if s.socket == nil {
+		s.socket = s.listen()
 	}
-	return s.listener.url
+	return s.socket.origin + "/v1"
 }
 
-func (s *Server) listen() *listener {
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
+// socket is what [Server.URL] leads to.
+type socket struct {
+	origin string
+	server *http.Server
+	done   chan struct{} // closed when server has stopped
+}
+
+func (s *Server) listen() *socket {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		s.fatalf("clicknpstest: can't listen: %v", err)
 	}
-	l := &listener{
-		url:  "http://" + socket.Addr().String() + "/v1",
-		http: &http.Server{Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)},
-		done: make(chan struct{}),
-	}
+	silent := slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server := &http.Server{Handler: s, ErrorLog: silent}
+	l := &socket{"http://" + listener.Addr().String(), server, make(chan struct{})}
 	go func() {
 		defer close(l.done)
-		_ = l.http.Serve(socket) // always ends with ErrServerClosed, by Close
+		_ = l.server.Serve(listener) // ends with ErrServerClosed, by Close
 	}()
 	return l
 }
 
-// Client returns a client of both services that calls the fake in process: no socket is involved, and it
-// works in a [testing/synctest] bubble. opts come after the fake's own options. The SalesOS credential is a
+// Client returns a client of both services. It calls the fake in process: no socket is involved,
+// and it works in a [testing/synctest] bubble. A base URL in opts that is not the fake's own, such
+// as that of a proxy in front of [Server.URL], is dialed by [http.DefaultTransport]. opts come
+// after the fake's own options; no environment variable is read. The SalesOS credential is a
 // [Server.SalesOSToken] that is renewed when it expires, unless opts have one.
 func (s *Server) Client(opts ...clicknps.Option) *clicknps.Client {
 	own := []clicknps.Option{
-		clicknps.WithHTTPClient(&http.Client{Transport: s.Transport()}),
+		clicknps.WithoutEnvironment(),
+		clicknps.WithHTTPClient(&http.Client{Transport: transport{s, s.owns}}),
 		clicknps.WithBaseURL(inProcessURL),
 		clicknps.WithAPIKey(s.APIKey()),
 		clicknps.WithSalesOSBaseURL(inProcessURL),
@@ -152,7 +167,7 @@ func (s *Server) Client(opts ...clicknps.Option) *clicknps.Client {
 		return clicknps.Token{Value: s.SalesOSToken()}, nil
 	})
 	client, err := clicknps.New(append(own, clicknps.WithSalesOSTokenSource(tokens))...)
-	if err != nil { // perhaps because opts have a SalesOS credential: there may be one only
+	if err != nil { // perhaps because opts have a SalesOS credential: only one is allowed
 		client, err = clicknps.New(own...)
 	}
 	if err != nil {

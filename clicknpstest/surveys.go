@@ -8,56 +8,24 @@ import (
 
 var surveyStatuses = []string{"active", "paused", "completed"}
 
-func (s *Server) listSurveys(req *request) answer {
-	return listPage(s, req, s.store.surveys.items, func(sv *survey) string { return sv.Name })
-}
-
 func (s *Server) createSurvey(req *request) answer {
-	sv := survey{CreatedAt: s.instant(), Status: "active"}
-	f, ok := decodeFields(req.body)
-	if !ok {
-		return malformed()
-	}
-	delete(f, "status") // a new survey is active; ClickNPS ignores the fields that it doesn't take
-	if problem, ok := sv.apply(f); !ok {
+	sv := survey{ID: s.store.newID("survey"), CreatedAt: s.instant(), Status: "active"}
+	delete(req.fields, "status") // a new survey is active; ClickNPS ignores fields that it does not take
+	if problem, ok := sv.apply(req.fields); !ok {
 		return problem
 	}
-	sv.ID = s.store.newID("survey")
 	s.store.surveys.put(sv.ID, &sv)
 	return jsonAnswer(http.StatusCreated, sv)
 }
 
-func (s *Server) getSurvey(req *request) answer {
-	sv, ok := s.store.surveys.byID[req.element]
-	if !ok {
-		return notFound("Survey")
-	}
-	return jsonAnswer(http.StatusOK, sv)
-}
-
-func (s *Server) updateSurvey(req *request) answer {
-	sv, ok := s.store.surveys.byID[req.element]
-	if !ok {
-		return notFound("Survey")
-	}
-	f, ok := decodeFields(req.body)
-	if !ok {
-		return malformed()
-	}
+func (s *Server) updateSurvey(req *request, sv *survey) answer {
 	changed := *sv
-	if problem, ok := changed.apply(f); !ok {
+	if problem, ok := changed.apply(req.fields); !ok {
 		return problem
 	}
 	changed.UpdatedAt = s.instant()
 	*sv = changed
 	return jsonAnswer(http.StatusOK, sv)
-}
-
-func (s *Server) deleteSurvey(req *request) answer {
-	if !s.store.surveys.remove(req.element) {
-		return notFound("Survey")
-	}
-	return deleted(req.element)
 }
 
 // apply sets what f names, and checks the result.

@@ -1,78 +1,127 @@
 package clicknpstest
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"syscall"
 )
 
-// Transport returns a transport that hands requests to the fake in process, whatever host they name: no
-// socket, no goroutine. For a program's own [http.Client]; [Server.Client] has it built in.
-func (s *Server) Transport() http.RoundTripper { return (*transport)(s) }
+// Transport returns a transport that hands all requests to the fake in process, whatever host they
+// name, without a socket or a goroutine. It is for the [http.Client] of your own code;
+// [Server.Client] has it built in.
+func (s *Server) Transport() http.RoundTripper {
+	return transport{s, func(*url.URL) bool { return true }}
+}
 
-type transport Server
+type transport struct {
+	handler http.Handler
+	answers func(*url.URL) bool // false: the request is dialed
+}
 
 // RoundTrip implements [http.RoundTripper].
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := readRequestBody(r)
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !t.answers(r.URL) {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	resp, err := serve(t.handler, r)
+	if ended := r.Context().Err(); ended != nil {
+		return nil, ended
+	}
+	return resp, err
+}
+
+// owns reports whether u is below one of the fake's own URLs.
+func (s *Server) owns(u *url.URL) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	origin := u.Scheme + "://" + u.Host
+	return origin+"/v1" == inProcessURL || s.socket != nil && origin == s.socket.origin
+}
+
+// serve answers r by h, in process. Request and answer pass through their wire format, so that
+// both sides see what a socket would bring them. If h panics, the connection is cut where net/http
+// would cut it.
+func serve(h http.Handler, r *http.Request) (resp *http.Response, err error) {
+	var sent, answered bytes.Buffer
+	out := r.WithContext(r.Context())
+	if r.Body != nil { // read here, because Request.Write hides the cause of an error
+		body, readErr := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		out.Body, out.ContentLength, err = io.NopCloser(bytes.NewReader(body)), int64(len(body)), readErr
+	}
 	if err = cmp.Or(r.Context().Err(), err); err != nil {
 		return nil, err
 	}
-	host := r.Host
-	if host == "" {
-		host = r.URL.Host
-	}
-	a, cut := (*Server)(t).exchange(r.Context(), &request{
-		method: r.Method, scheme: r.URL.Scheme, host: host, url: r.URL, header: r.Header.Clone(), body: body,
-	})
-	if err := r.Context().Err(); err != nil {
+	if err = out.Write(&sent); err != nil {
 		return nil, err
 	}
-	var rest io.Reader = bytes.NewReader(a.body)
-	switch cut {
-	case cutBeforeAnswer:
-		return nil, connectionReset()
-	case cutInBody:
-		rest = io.MultiReader(bytes.NewReader(a.body[:len(a.body)/2]), brokenReader{})
+	in, err := http.ReadRequest(bufio.NewReader(&sent))
+	if err != nil {
+		return nil, err
 	}
-	return a.response(r, rest), nil
+	in = in.WithContext(r.Context())
+	in.RemoteAddr = "192.0.2.1:443" // an address for documentation, as httptest gives
+	if strings.EqualFold(r.URL.Scheme, "https") {
+		in.TLS = &tls.ConnectionState{HandshakeComplete: true}
+	}
+	w := &recorder{header: make(http.Header)}
+	defer func() {
+		switch v := recover(); {
+		case v == nil || w.flushed:
+			w.WriteHeader(http.StatusOK)
+			fmt.Fprintf(&answered, "HTTP/1.1 %d \r\n", w.status)
+			_ = w.sent.Write(&answered) // a buffer takes everything
+			answered.WriteString("\r\n")
+			answered.Write(w.body.Bytes())
+			resp, err = http.ReadResponse(bufio.NewReader(&answered), r)
+		case v == http.ErrAbortHandler:
+			err = connectionReset()
+		default:
+			err = fmt.Errorf("%w: the handler panicked: %v", connectionReset(), v)
+		}
+	}()
+	h.ServeHTTP(w, in)
+	return nil, nil // resp is set by the deferred function
 }
 
-// response is a as a client gets it, with body for what arrives of its body.
-func (a answer) response(r *http.Request, body io.Reader) *http.Response {
-	return &http.Response{
-		Status:        fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)),
-		StatusCode:    a.status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        a.header,
-		Body:          io.NopCloser(body),
-		ContentLength: int64(len(a.body)),
-		Request:       r,
+// recorder is the ResponseWriter of a handler that is called in process. net/http/httptest has one, too, but
+// imports package testing from Go 1.27 on.
+type recorder struct {
+	header, sent http.Header // sent: as it was when the answer began
+	status       int
+	body         bytes.Buffer
+	flushed      bool
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status, w.sent = status, w.header.Clone()
 	}
 }
 
-// readRequestBody reads r's body to its end and closes it, as a transport must.
-func readRequestBody(r *http.Request) ([]byte, error) {
-	if r.Body == nil {
-		return nil, nil
-	}
-	defer func() { _ = r.Body.Close() }()
-	return io.ReadAll(r.Body)
+func (w *recorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.body.Write(p)
 }
 
-// connectionReset is what a client sees when the other side cuts the connection.
+// Flush implements [http.Flusher].
+func (w *recorder) Flush() {
+	w.WriteHeader(http.StatusOK)
+	w.flushed = true
+}
+
+// connectionReset is the error of a client when the other side cuts the connection.
 func connectionReset() error {
 	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 }
-
-// brokenReader is where the line broke.
-type brokenReader struct{}
-
-func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

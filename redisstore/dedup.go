@@ -1,159 +1,110 @@
 package redisstore
 
 import (
-	"cmp"
-	"container/list"
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/clicknps/go-sdk/webhook"
 )
 
-// remembered bounds the claims that a process remembers, to about 2 MiB.
-const remembered = 10_000
-
-// A claim is its claimant's token. Asking twice with the same token is one claim: the client repeats a script whose
-// answer was lost.
+// The value of a key is "done", or "held:" and the claim's holder. Running a script twice has the
+// effect of running it once: the client repeats a script whose answer was lost.
 var (
 	claimScript = redis.NewScript(`
-local holder = redis.call('GET', KEYS[1])
-if holder then
-  return holder == ARGV[1] and 1 or 0
+local value = redis.call('GET', KEYS[1])
+if value and value ~= ARGV[1] then
+  return value
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1`)
-	releaseScript = redis.NewScript(`
+return ARGV[1]`)
+
+	// An event whose lease has ended was handled all the same, unless another holder has claimed it since.
+	completeScript = redis.NewScript(`
+local value = redis.call('GET', KEYS[1])
+if not value or value == ARGV[1] then
+  redis.call('SET', KEYS[1], 'done', 'PX', ARGV[2])
+end
+return 0`)
+
+	unclaimScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then
-  return redis.call('DEL', KEYS[1])
+  redis.call('DEL', KEYS[1])
 end
 return 0`)
 )
 
-// Deduper is a [clicknps.Deduper] for any number of processes. See the package's comment for what to expect of it when
-// Redis fails. It is safe for concurrent use.
+// Deduper is a [webhook.Deduper] for any number of processes. The package comment says what to
+// expect when Redis fails. It is safe for concurrent use.
 type Deduper struct {
 	client redis.UniversalClient
 	prefix string
-
-	mu     sync.Mutex
-	claims map[string]*list.Element
-	oldest list.List // of *claim: those that were made last are at its back
 }
 
-// claim is what a process knows of a key that it has claimed, or tried to: the tokens.
-type claim struct {
-	key   string
-	held  string // Redis has said so
-	tried string // the answer was lost: it may hold the key
-}
-
-// NewDeduper returns a deduper whose claims are Redis keys that begin with prefix. Processes with the same Redis and
-// prefix share their claims. Redis is not asked before the first Claim. No client is [clicknps.ErrInvalidParams].
+// NewDeduper returns a deduper for all processes that use the same Redis and prefix. Its Redis
+// keys are the prefix, a colon, and a hash of the event's key. Use a prefix of its own for each
+// account: keys of events are unique within one account only. NewDeduper does not ask Redis. If
+// client is nil or prefix is empty, the error is [clicknps.ErrInvalidParams].
+//
+// [clicknps.ErrInvalidParams]: https://pkg.go.dev/github.com/clicknps/go-sdk#ErrInvalidParams
 func NewDeduper(client redis.UniversalClient, prefix string) (*Deduper, error) {
-	if client == nil {
-		return nil, invalid("NewDeduper", "needs a client")
+	if client == nil || prefix == "" {
+		return nil, invalid("NewDeduper", "needs a client and a prefix")
 	}
-	return &Deduper{client: client, prefix: prefix, claims: make(map[string]*list.Element)}, nil
+	return &Deduper{client: client, prefix: prefix}, nil
 }
 
-// Claim takes key for ttl, at least a millisecond, and reports true; or reports false if it is taken, by this process
-// or another. After an error it is not known whether the claim was made: the next Claim of this process succeeds if it
-// was, and Release gives it back.
-func (d *Deduper) Claim(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	token := d.retry(key)
-	if token == "" {
-		token = rand.Text()
-	}
-	made, err := claimScript.Run(ctx, d.client, []string{d.prefix + key}, token, max(ttl.Milliseconds(), 1)).Bool()
+// Claim claims key for holder until lease, at least a millisecond, has passed. If holder has the
+// claim already, Claim extends it. After an error the claim may have been made: call Claim again
+// or Release with the same holder.
+func (d *Deduper) Claim(
+	ctx context.Context, key, holder string, lease time.Duration,
+) (webhook.ClaimResult, error) {
+	value, err := d.run(ctx, claimScript, key, held(holder), milliseconds(lease)).Text()
 	switch {
 	case err != nil:
-		d.remember(key, func(c *claim) { c.tried = token })
-		return false, fmt.Errorf("redisstore: claiming: %w", err)
-	case made:
-		d.remember(key, func(c *claim) { c.held = token })
+		return 0, fmt.Errorf("redisstore: claiming an event: %w", err)
+	case value == "done":
+		return webhook.ClaimDone, nil
+	case value == held(holder):
+		return webhook.ClaimGranted, nil
 	}
-	return made, nil
+	return webhook.ClaimHeld, nil
 }
 
-// Release gives key back if this process has claimed it, last of all or without learning of it. Claims of others stay.
-// It may fail like Claim, and be called again.
-func (d *Deduper) Release(ctx context.Context, key string) error {
-	token := d.token(key)
-	if token == "" {
-		return nil
+// Complete records for ttl, at least a millisecond, that the event was handled. It has no effect
+// if another holder has claimed it since, or if it is recorded already. It may be called again
+// after an error.
+func (d *Deduper) Complete(ctx context.Context, key, holder string, ttl time.Duration) error {
+	if err := d.run(ctx, completeScript, key, held(holder), milliseconds(ttl)).Err(); err != nil {
+		return fmt.Errorf("redisstore: completing an event: %w", err)
 	}
-	if err := releaseScript.Run(ctx, d.client, []string{d.prefix + key}, token).Err(); err != nil {
-		return fmt.Errorf("redisstore: releasing: %w", err)
-	}
-	d.forget(key, token)
 	return nil
 }
 
-// retry returns the token of a claim whose answer was lost, or "". It does so once: two calls must not share a token.
-func (d *Deduper) retry(key string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e, ok := d.claims[key]
-	if !ok {
-		return ""
+// Release ends the claim of holder. It has no effect if holder has none, or if the event was
+// handled. It may be called again after an error.
+func (d *Deduper) Release(ctx context.Context, key, holder string) error {
+	if err := d.run(ctx, unclaimScript, key, held(holder)).Err(); err != nil {
+		return fmt.Errorf("redisstore: releasing an event: %w", err)
 	}
-	token := e.Value.(*claim).tried
-	d.clear(e, token)
-	return token
+	return nil
 }
 
-func (d *Deduper) remember(key string, change func(*claim)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e, ok := d.claims[key]
-	if !ok {
-		e = d.oldest.PushBack(&claim{key: key})
-		d.claims[key] = e
-	}
-	d.oldest.MoveToBack(e)
-	change(e.Value.(*claim))
-	if d.oldest.Len() > remembered {
-		d.drop(d.oldest.Front())
-	}
+func (d *Deduper) run(ctx context.Context, script *redis.Script, key string, args ...any) *redis.Cmd {
+	return script.Run(ctx, d.client, []string{d.redisKey(key)}, args...)
 }
 
-// token returns what a release is to compare the key's holder with.
-func (d *Deduper) token(key string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e, ok := d.claims[key]
-	if !ok {
-		return ""
-	}
-	c := e.Value.(*claim)
-	return cmp.Or(c.tried, c.held)
+// redisKey has a fixed length after the prefix, so that no two prefixes can share a key.
+func (d *Deduper) redisKey(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return d.prefix + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func (d *Deduper) forget(key, token string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if e, ok := d.claims[key]; ok {
-		d.clear(e, token)
-	}
-}
+func held(holder string) string { return "held:" + holder }
 
-// clear forgets one token. d.mu is held.
-func (d *Deduper) clear(e *list.Element, token string) {
-	c := e.Value.(*claim)
-	if c.tried == token {
-		c.tried = ""
-	}
-	if c.held == token {
-		c.held = ""
-	}
-	if c.tried == "" && c.held == "" {
-		d.drop(e)
-	}
-}
-
-func (d *Deduper) drop(e *list.Element) {
-	delete(d.claims, d.oldest.Remove(e).(*claim).key)
-}
+func milliseconds(d time.Duration) int64 { return max(d.Milliseconds(), 1) }

@@ -1,63 +1,60 @@
-// Package redisstore lets any number of processes share what package [github.com/clicknps/go-sdk] keeps for one: the
-// quota of an account ([Limiter]) and the webhook events that were handled ([Deduper]). It needs a Redis of version 7
-// or newer, alone, with replicas, or a cluster, and a client of github.com/redis/go-redis/v9, which stays the caller's
-// to close.
+// Package redisstore shares the quota of an account ([Limiter]) and the record of handled webhook
+// events ([Deduper]) among any number of processes. It needs Redis 7 or newer (one server, a
+// master with replicas, or a cluster) and a client of github.com/redis/go-redis/v9, which the
+// caller closes.
 //
 //	rdb := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{"localhost:6379"}})
-//	limiter, err := redisstore.NewLimiter(rdb, "clicknps", clicknps.PlanPro)
+//	limiter, err := redisstore.NewLimiter(rdb, "clicknps:acme", clicknps.PlanPro)
 //	client, err := clicknps.New(clicknps.WithRateLimiter(limiter))
 //
-//	deduper, err := redisstore.NewDeduper(rdb, "clicknps:events:")
-//	verifier, err := clicknps.NewWebhookVerifier(secrets, clicknps.WithDeduper(deduper))
+//	deduper, err := redisstore.NewDeduper(rdb, "clicknps:acme:events")
+//	verifier, err := webhook.NewVerifier(secrets, webhook.WithDeduper(deduper))
 //
-// # What a Limiter promises
+// # Limiter
 //
-// No window of a minute or an hour, wherever it begins, sees more requests arrive than the plan allows, as long as
-// every process has the same plan and Redis keeps what it was told. A slot is free again one window after its request
-// was answered. If its process dies, the request counts as answered at the end of its lease ([WithAttemptTimeout]).
-// Time is Redis' own.
+// No window of a minute or an hour, fixed or sliding, sees more requests than the plan allows, as
+// long as every process has the same plan and Redis keeps what it was told. A permit counts from
+// its grant until one window after its release. If its process dies, or Redis can't be told, it
+// counts until one window after its lease ([WithAttemptTimeout]). A permit that was not used is
+// given back at once. Time is Redis' own.
 //
-// Each quota is one key, "{<key>}:slots", in one hash slot, which expires when it no longer matters. It takes about 100
-// bytes for each request of the last hour. Each visit of Redis is one script, and serves all requests that wait at that
-// time and all answers that have come; a process that is busy leases some slots ahead while there are plenty, and gives
-// back within a second what it did not use.
+// A quota is two keys in one hash slot, "{<key>}:permits" and "{<key>}:grants", which expire when
+// they no longer matter. A permit takes about 100 bytes. An Acquire is one script; so is a
+// release, which runs in the background. While calls wait, one call of each priority in each
+// process asks again, at least once a second.
 //
-// # Who goes first
+// # When Redis fails
 //
-// In one process, interactive requests go before bulk ones: those of a walk by All, of an export, or made with
-// [clicknps.WithBulk]. Among processes it is chance who goes first, so that the bulk requests of one can keep the
-// interactive ones of another waiting. [WithReserve] keeps a part of the hour for interactive requests, whichever process
-// they come from.
+// Redis does not answer within two seconds, or answers with an error: [WhenAway] says what
+// happens.
 //
-// [Limiter.Quotas] tells what is left for the whole fleet, and [Limiter.EstimateWait] how long many requests will take,
-// before they begin. Either is one visit of Redis.
+// Redis comes back without its memory (a restart without persistence, an old snapshot, a
+// FLUSHALL) or without its last writes (a failover): the first process that misses its latest
+// grant has as many requests counted as may have been made. Nothing is sent for a minute, and the
+// hour loses the requests of about two minutes. Until such a process asks, as many requests as
+// were lost can be sent too many. A failover that loses nothing costs nothing.
 //
-// # What to expect of a Limiter when Redis fails
+// A process that Redis granted nothing within the last hour can't miss anything. It asks how long
+// Redis has been up (INFO, which an ACL must allow). If that is less than a minute, a minute's
+// requests count as made. So after a start of Redis, a quota that was never used is free only
+// after a minute, once. (With a plan that has no limit for a minute, it is an hour.) Such a
+// process does not know what a younger Redis has lost of the hour.
 //
-// Redis does not answer within two seconds, or with an error: what [WhenAway] says.
+// Redis' clock is set back: permits count for at most a lease and a window from then on. It is
+// set forward: windows are too short by as much, once.
 //
-// Redis comes back without its memory (a restart without persistence, an old snapshot, an eviction, a FLUSHALL) or
-// without its last writes (a failover to a replica, which Redis does not wait for): the first process that misses the
-// slot it has used last counts as many requests as the fleet may have made. For a minute nothing is sent, and the hour
-// loses up to two minutes' requests. Until such a process comes, or if none is left that has used a slot within the last
-// hour, as many requests as were lost can be sent too many. A failover that loses nothing costs nothing.
+// A replica is promoted while its master still answers some clients: each of the two has a quota
+// of its own until they leave it. A master with min-replicas-to-write refuses instead, which is
+// an error as above.
 //
-// A replica is promoted while its master still answers some clients (a partition): until they leave it, each of the two
-// keeps a quota of its own. A master with min-replicas-to-write refuses, which is an error as above.
+// Some processes can't reach Redis: with [Stop] the promise holds. With [FairShare] the others
+// learn what these sent only afterwards, and all together may send up to their shares too many.
 //
-// Redis' clock jumps (a step by NTP, a new master or another node of a cluster with another clock): windows are too
-// short by as much as it jumps ahead, once. A slow clock (7 ppm) is allowed for.
+// # Deduper
 //
-// Part of the processes can't reach Redis: with [Stop] the promise holds. With [FairShare] the others do not know what
-// these send until they are back, and the fleet may send up to their share too many.
+// While Redis is away, every Claim fails, and the sender delivers the event again. If a process
+// dies while it handles an event, the event can be claimed again when the lease ends. If Redis
+// loses what it was told, an event can be handled twice.
 //
-// # What to expect of a Deduper when Redis fails
-//
-// While Redis is away each Claim fails, the delivery is answered 500, and the sender delivers it again. A claim that
-// Redis loses (see above) lets an event be handled twice. A claim whose answer was lost, and which could not be
-// released either, stays until it expires; the process that made it can claim it again, others take the event for
-// handled. A process that dies while it handles an event leaves it claimed: delete its key, the prefix and the event's
-// key, to let it in again.
-//
-// A Redis whose maxmemory-policy evicts keys is not fit for either.
+// Neither works with a maxmemory-policy that evicts these keys.
 package redisstore

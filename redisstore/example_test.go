@@ -11,6 +11,7 @@ import (
 
 	clicknps "github.com/clicknps/go-sdk"
 	"github.com/clicknps/go-sdk/redisstore"
+	"github.com/clicknps/go-sdk/webhook"
 )
 
 // connect stands for redis.NewUniversalClient with the address of your Redis.
@@ -35,12 +36,11 @@ func ExampleNewLimiter() {
 	if err != nil {
 		panic(err)
 	}
-	defer limiter.Flush(context.Background())
 	client, err := clicknps.New(clicknps.WithAPIKey("sk_live_abc123"), clicknps.WithRateLimiter(limiter))
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(client.Live())
+	fmt.Println(client.Surveys != nil)
 	// Output: true
 }
 
@@ -56,7 +56,7 @@ func ExampleLimiter_Acquire() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		release, err := limiter.Acquire(ctx)
+		release, err := limiter.Acquire(ctx, clicknps.Call{})
 		if errors.Is(err, clicknps.ErrRateLimited) {
 			fmt.Println("process", process, "would have to wait for a minute")
 			continue
@@ -64,7 +64,7 @@ func ExampleLimiter_Acquire() {
 			panic(err)
 		}
 		fmt.Println("process", process, "makes its request")
-		release()
+		release(clicknps.RateOutcome{Sent: true, StatusCode: 200})
 	}
 	// Output:
 	// process 0 makes its request
@@ -72,32 +72,24 @@ func ExampleLimiter_Acquire() {
 	// process 2 would have to wait for a minute
 }
 
-func ExampleLimiter_EstimateWait() {
+func ExampleLimiter_Quotas() {
 	rdb, stop := connect()
 	defer stop()
 
-	plan := clicknps.Plan{PerMinute: 60, PerHour: 1000}
-	limiter, err := redisstore.NewLimiter(rdb, "clicknps:acme", plan, redisstore.WithReserve(100))
+	limiter, err := redisstore.NewLimiter(rdb, "clicknps:acme", clicknps.PlanFree, redisstore.WithReserve(100))
 	if err != nil {
 		panic(err)
 	}
-	ctx := context.Background()
-	quotas, err := limiter.Quotas(ctx)
+	quotas, err := limiter.Quotas(context.Background())
 	if err != nil {
 		panic(err)
 	}
 	for _, q := range quotas {
 		fmt.Printf("%d of %d requests left in %v\n", q.Left, q.Limit, q.Window)
 	}
-	wait, err := limiter.EstimateWait(ctx, 412)
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println("412 requests take", wait.Round(time.Minute))
 	// Output:
 	// 60 of 60 requests left in 1m0s
 	// 1000 of 1000 requests left in 1h0m0s
-	// 412 requests take 6m0s
 }
 
 func ExampleNewDeduper() {
@@ -105,18 +97,22 @@ func ExampleNewDeduper() {
 	defer stop()
 
 	ctx := context.Background()
-	for process := range 2 { // both receive the same event
-		deduper, err := redisstore.NewDeduper(rdb, "clicknps:events:")
+	for _, process := range []string{"A", "B"} { // both receive the same event
+		deduper, err := redisstore.NewDeduper(rdb, "clicknps:events")
 		if err != nil {
 			panic(err)
 		}
-		claimed, err := deduper.Claim(ctx, "event_1", 72*time.Hour)
+		result, err := deduper.Claim(ctx, "event_1", process, time.Minute)
 		if err != nil {
 			panic(err)
 		}
-		fmt.Println("process", process, "handles it:", claimed)
+		if result != webhook.ClaimGranted {
+			fmt.Println("process", process, "leaves it to another")
+			continue
+		}
+		fmt.Println("process", process, "handles it")
 	}
 	// Output:
-	// process 0 handles it: true
-	// process 1 handles it: false
+	// process A handles it
+	// process B leaves it to another
 }

@@ -1,11 +1,13 @@
 package redisstore
 
 import (
-	"container/list"
 	"context"
 	"crypto/rand"
 	"fmt"
+	mathrand "math/rand/v2"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,15 +16,13 @@ import (
 )
 
 const (
-	// margin is added to every window. It covers Redis' clock being told in milliseconds, a server that counts both ends
-	// of its window, and one whose clock runs a little slower than Redis' (7 ppm, over an hour).
-	margin = 25 * time.Millisecond
-	// hold is how long a slot is kept that nobody uses.
-	hold = 500 * time.Millisecond
-	// patience is how long an answer of Redis is waited for.
-	patience = 2 * time.Second
-
-	defaultAttemptTimeout = 30 * time.Second
+	// margin is added to every window. It covers Redis' clock being read in milliseconds, a server that
+	// counts both ends of its window, and one whose clock is a little slower (7 ppm, over an hour).
+	margin    = 25 * time.Millisecond
+	patience  = 2 * time.Second        // with an answer of Redis
+	slack     = patience + time.Second // of a lease, beyond the attempt: its grant may be under way so long
+	lookAgain = time.Second            // while somebody waits (others may give permits back), or after a failure
+	spread    = 10 * time.Millisecond  // between processes that wait for the same permit
 )
 
 // rule allows at most limit requests in any window.
@@ -31,139 +31,93 @@ type rule struct {
 	window time.Duration
 }
 
-// Limiter is a [clicknps.RateLimiter] for any number of processes that share one quota. See the package's comment for
-// what it promises. It is safe for concurrent use, and has no goroutine or timer while it is idle.
+// Limiter is a [clicknps.RateLimiter] for all processes that share one quota. The package comment
+// says what it promises. It is safe for concurrent use, and idle while nobody calls and Redis answers.
 type Limiter struct {
-	client         redis.UniversalClient
-	key            string
-	process        string // begins the names of this process' slots
-	rules          []rule // the shortest window first
-	reserve        int    // of the longest window, for interactive requests only
-	away           Away
-	attemptTimeout time.Duration
+	client  redis.UniversalClient
+	keys    []string // of the permits and of the grants
+	process string   // begins the ids of this process' permits
+	rules   []rule   // the shortest window first; windows include the margin
+	reserve int      // permits of the longest window, for interactive calls only
+	away    Away
+	lease   time.Duration
+	turn    map[bool]chan struct{} // by Call.Bulk; full while a waiting call asks for the others
+	permits atomic.Uint64          // asked for so far
 
-	mu       sync.Mutex
-	line     line
-	spare    []slot               // leased, and not used yet
-	answered map[string]time.Time // slots that Redis is to be told of: when they were answered, or will have been
-	unused   []string             // slots that Redis is to take back
-	leased   int                  // slots that Redis has granted so far
-	alone    int                  // slots taken of a share so far
-	handed   int                  // slots handed out since Redis was last asked for some
-	visit    *visit               // under way, or nil
-	askedAt  time.Time            // when Redis was last asked for slots
-	askAt    time.Time            // when to ask Redis for slots again, if somebody waits; zero: that visit is under way
-	tellAt   time.Time            // when to tell Redis, if there is something to tell
-	retryAt  time.Time            // not before this time, after a failure
-	reading  *reading             // asked for, or nil
-	known    usage                // of the whole fleet
-	witness  *witness
-	share    *share // nil: Redis is there
-	alarm    *time.Timer
-}
-
-// slot is the right to make one request.
-type slot struct {
-	id        string
-	grantedAt int64 // by Redis' clock, in milliseconds
-	useBy     time.Time
-	reserved  bool   // not for a bulk request
-	share     *share // that it was taken of; nil: it was leased of Redis
-}
-
-// waiter is a call of Acquire.
-type waiter struct {
-	lane     lane
-	done     chan struct{} // closed when slot or err is set
-	place    *list.Element // in line; nil: it has left
-	deadline time.Time     // zero: none, or it is known that the wait can end before it
-	slot     slot
-	err      error
+	mu      sync.Mutex
+	last    int64     // when Redis last granted one, in milliseconds of its clock
+	used    int64     // permits of all processes in the longest window, at usedAt
+	usedAt  time.Time // when Redis last answered
+	failure error     // of Redis, at failed
+	failed  time.Time
+	share   *share         // nil: Redis answers
+	untold  map[string]any // of permits: how long ago they were answered, as releaseScript takes it
 }
 
 // Option configures a [Limiter].
-type Option func(*Limiter) error
+type Option func(*Limiter)
 
-// WhenAway sets what happens while Redis does not answer: [Stop], which is the default, or [FairShare].
-func WhenAway(a Away) Option {
-	return func(l *Limiter) error {
-		l.away = a
-		return nil
-	}
-}
+// WhenAway sets what happens while Redis does not answer: [Stop], which is the default, or
+// [FairShare].
+func WhenAway(a Away) Option { return func(l *Limiter) { l.away = a } }
 
-// WithAttemptTimeout sets the longest time from Acquire to release: the clients' AttemptTimeout in
-// [clicknps.RetryPolicy], or more. The default is 30 seconds, as it is there. A slot whose process dies counts as
-// answered after this time and two and a half seconds. A duration that is not positive is [clicknps.ErrInvalidParams].
-func WithAttemptTimeout(d time.Duration) Option {
-	return func(l *Limiter) error {
-		if d <= 0 {
-			return invalid("WithAttemptTimeout", "must be positive")
-		}
-		l.attemptTimeout = d
-		return nil
-	}
-}
+// WithAttemptTimeout sets the longest time from Acquire to release, which must be positive: the
+// clients' AttemptTimeout in [clicknps.RetryPolicy], or more. The default is 30 seconds, as it is
+// there. The permits of a process that dies count as answered after this time and three seconds.
+func WithAttemptTimeout(d time.Duration) Option { return func(l *Limiter) { l.lease = d + slack } }
 
-// WithReserve keeps the last requests of the plan's hour for interactive requests: those that are bulk ([clicknps.IsBulk])
-// leave them alone. Every process should have the same reserve; one that has less lets its bulk requests take of it. Of a
-// [FairShare], each process keeps its part of the reserve, rounded up. The requests must be below the plan's PerHour, and
-// not negative, or it is [clicknps.ErrInvalidParams].
-func WithReserve(requests int) Option {
-	return func(l *Limiter) error {
-		if requests < 0 {
-			return invalid("WithReserve", "the number of requests must not be negative")
-		}
-		l.reserve = requests
-		return nil
-	}
-}
+// WithReserve keeps the last requests of the plan's hour, which must be fewer than PerHour, for
+// interactive calls: bulk calls never take them. Give every process the same reserve. With
+// [FairShare], each process keeps its part of the reserve, rounded up.
+func WithReserve(requests int) Option { return func(l *Limiter) { l.reserve = requests } }
 
-// NewLimiter returns a limiter of all processes that have the same Redis, key and plan. The key names the quota, for
-// example by the account: each account's requests have a limiter of their own. Redis is not asked before the
-// limiter is used.
+// NewLimiter returns a limiter for all processes that use the same Redis, key and plan. The key
+// names the quota, for example by its account: each account needs limiters of its own. NewLimiter
+// does not ask Redis.
 //
-// An empty key, no client, a negative plan, or a fair share of less than one request is [clicknps.ErrInvalidParams].
-func NewLimiter(client redis.UniversalClient, key string, plan clicknps.Plan, opts ...Option) (*Limiter, error) {
-	if plan.PerMinute < 0 || plan.PerHour < 0 {
-		return nil, invalid("NewLimiter", "a number of requests must not be negative")
-	}
+// The error is [clicknps.ErrInvalidParams] if client or an option is nil, key is empty or begins
+// with "}", the plan is negative, [FairShare] leaves a process less than one request, or an
+// option is out of range.
+func NewLimiter(
+	client redis.UniversalClient, key string, plan clicknps.Plan, opts ...Option,
+) (*Limiter, error) {
 	return newLimiter(client, key, []rule{{plan.PerMinute, time.Minute}, {plan.PerHour, time.Hour}}, opts...)
 }
 
 func newLimiter(client redis.UniversalClient, key string, rules []rule, opts ...Option) (*Limiter, error) {
-	if client == nil || key == "" {
-		return nil, invalid("NewLimiter", "needs a client and a key")
+	if client == nil || key == "" || strings.HasPrefix(key, "}") {
+		return nil, invalid("NewLimiter", "needs a client, and a key that does not begin with }")
 	}
 	l := &Limiter{
-		client:         client,
-		key:            "{" + key + "}:slots",
-		process:        rand.Text(),
-		attemptTimeout: defaultAttemptTimeout,
-		answered:       make(map[string]time.Time),
-		known:          usage{at: time.Now()},
-	}
-	for _, r := range rules {
-		if r.limit > 0 {
-			l.rules = append(l.rules, r)
-		}
+		client: client,
+		keys:   []string{"{" + key + "}:permits", "{" + key + "}:grants"},
+		lease:  30*time.Second + slack,
+		turn:   map[bool]chan struct{}{false: make(chan struct{}, 1), true: make(chan struct{}, 1)},
+		usedAt: time.Now(),
+		untold: make(map[string]any),
 	}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, invalid("NewLimiter", "an option is nil")
 		}
-		if err := opt(l); err != nil {
-			return nil, err
-		}
+		opt(l)
 	}
-	if l.reserve > 0 && l.reserve >= rules[len(rules)-1].limit {
-		return nil, invalid("WithReserve", "the reserve must be below the plan's requests in an hour")
-	}
-	for _, r := range l.rules {
-		if r.limit < l.away.processes {
+	for _, r := range rules {
+		switch {
+		case r.limit < 0:
+			return nil, invalid("NewLimiter", "a number of requests must not be negative")
+		case r.limit > 0 && r.limit < l.away.processes:
 			return nil, invalid("FairShare", "the plan has less than one request for each process")
+		case r.limit > 0:
+			l.rules = append(l.rules, rule{r.limit, r.window + margin})
 		}
 	}
+	if l.lease <= slack {
+		return nil, invalid("WithAttemptTimeout", "must be positive")
+	} else if l.reserve < 0 || l.reserve > 0 && l.reserve >= rules[len(rules)-1].limit {
+		return nil, invalid("WithReserve", "must be below the plan's requests in an hour, and not negative")
+	}
+	l.process = fmt.Sprintf("%s-%d", rand.Text(), l.lease.Milliseconds())
 	return l, nil
 }
 
@@ -171,80 +125,82 @@ func invalid(what, problem string) error {
 	return fmt.Errorf("redisstore: %w: %s: %s", clicknps.ErrInvalidParams, what, problem)
 }
 
-// Acquire waits until one request may be sent, or until ctx ends; it then returns the [context.Cause]. In one process,
-// those that are not bulk ([clicknps.IsBulk]) go before all that are, and else first come is first served; among processes
-// it is chance. A wait that can't end before the deadline of ctx is refused as soon as Redis has said so: the error is
-// [clicknps.ErrRateLimited] and [context.DeadlineExceeded], and a [*clicknps.Error] whose RetryAfter is the shortest wait
-// that was possible. With [Stop], Redis' own error is returned while it does not answer.
+// Acquire waits until one request may be sent, or until ctx ends. Calls are served in no certain
+// order, but a bulk call looks for the next permit a little later than interactive calls of all
+// processes do.
 //
-// release must be called when the answer has come, or when there is none to come. It does not wait for Redis. Further
-// calls do nothing.
-func (l *Limiter) Acquire(ctx context.Context) (release func(), err error) {
+// If the wait can't end before the deadline of ctx, Acquire returns as soon as Redis has said so.
+// The error is [clicknps.ErrRateLimited], [context.DeadlineExceeded], and a [*clicknps.Error] whose
+// RetryAfter is the shortest possible wait. If ctx ends, the error wraps ctx.Err and
+// [context.Cause]. With [Stop], the error is Redis' own while Redis does not answer.
+//
+// release must be called when the answer has come, or when none will come. It does not wait for
+// Redis. Further calls do nothing.
+func (l *Limiter) Acquire(
+	ctx context.Context, call clicknps.Call,
+) (release func(clicknps.RateOutcome), err error) {
 	if ctx.Err() != nil {
-		return nil, gaveUp(ctx)
+		return nil, ended(ctx)
 	}
 	if len(l.rules) == 0 {
-		return func() {}, nil
+		return func(clicknps.RateOutcome) {}, nil
 	}
-	w := l.enter(ctx)
-	select {
-	case <-w.done:
-	case <-ctx.Done():
-		l.leave(w)
-		return nil, gaveUp(ctx)
+	id, kept, late := fmt.Sprintf("%s:%d", l.process, l.permits.Add(1)), 0, time.Duration(0)
+	if call.Bulk {
+		kept, late = l.reserve, spread
 	}
-	if w.err != nil {
-		return nil, w.err
-	}
-	return sync.OnceFunc(func() { l.answer(w.slot) }), nil
-}
-
-// Flush tells Redis now what it would be told within a tenth of a second: which requests were answered, and which slots
-// are not needed. A program calls it before it ends, or its last requests count as if their answers had taken as long
-// as they can. It returns Redis' error, or the [context.Cause].
-func (l *Limiter) Flush(ctx context.Context) error {
-	for {
-		v, mine := l.flush()
-		if v == nil {
-			return nil
+	for first := true; ; first = false {
+		wait, err := l.try(ctx, id, kept, first)
+		if err != nil {
+			return nil, err
+		}
+		if wait <= 0 {
+			var once sync.Once
+			return func(o clicknps.RateOutcome) { once.Do(func() { l.release(id, o.Sent) }) }, nil
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Now().Add(wait).After(deadline) {
+			return nil, fmt.Errorf("redisstore: %w: %w", context.DeadlineExceeded, &clicknps.Error{
+				Type: clicknps.ErrorTypeRateLimitExceeded, RetryAfter: wait,
+				Message: fmt.Sprintf("a wait of %v would outlive the deadline", wait),
+			})
+		}
+		turn, pause := l.turn[call.Bulk], (<-chan time.Time)(nil) // one of all waiting calls goes on to ask
+		if !first {
+			turn, pause = nil, time.After(min(wait, lookAgain)+late+mathrand.N(spread))
 		}
 		select {
-		case <-v.done:
+		case turn <- struct{}{}:
+			defer func() { <-l.turn[call.Bulk] }()
+		case <-pause:
 		case <-ctx.Done():
-			return gaveUp(ctx)
-		}
-		if mine {
-			return v.err
+			return nil, ended(ctx)
 		}
 	}
 }
 
-// flush begins a visit. If one is under way it returns that one, and nil if there is no need for any.
-func (l *Limiter) flush() (v *visit, mine bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.visit != nil {
-		return l.visit, false
+// Quotas asks Redis what is left of each window of the plan, the shortest first. The requests of
+// all processes count. The result is empty for an unlimited plan. Quotas returns Redis' error
+// while Redis does not answer, whatever [WhenAway] says. If ctx ends, the error wraps ctx.Err and
+// [context.Cause].
+func (l *Limiter) Quotas(ctx context.Context) ([]clicknps.Quota, error) {
+	if len(l.rules) == 0 {
+		return nil, nil
 	}
-	for _, s := range l.spare {
-		l.giveBack(s.id)
+	_, left, err := l.ask(ctx, "", 0)
+	if err != nil {
+		return nil, err
 	}
-	l.spare = nil
-	if len(l.answered)+len(l.unused) == 0 {
-		return nil, false
+	quotas := make([]clicknps.Quota, len(l.rules))
+	for i, r := range l.rules {
+		quotas[i] = clicknps.Quota{Window: r.window - margin, Limit: r.limit, Left: max(0, int(left[i]))}
 	}
-	return l.begin(time.Now()), true
+	return quotas, nil
 }
 
-func gaveUp(ctx context.Context) error {
-	return fmt.Errorf("redisstore: waiting for the rate limit: %w", context.Cause(ctx))
-}
-
-// refused is a wait that can't end before its deadline.
-func refused(wait time.Duration) error {
-	return fmt.Errorf("redisstore: %w: %w", context.DeadlineExceeded, &clicknps.Error{
-		Type:       clicknps.ErrorTypeRateLimitExceeded,
-		Message:    fmt.Sprintf("a wait of %v would outlive the deadline", wait),
-		RetryAfter: wait,
-	})
+// ended describes a wait that the end of ctx has ended.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("redisstore: waiting for the rate limit: %w: %w", ctx.Err(), cause)
+	}
+	return fmt.Errorf("redisstore: waiting for the rate limit: %w", ctx.Err())
 }

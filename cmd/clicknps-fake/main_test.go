@@ -5,50 +5,124 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/clicknps/go-sdk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-func TestServesUntilTheContextEnds(t *testing.T) {
+// start runs the program until the test ends, and returns what it prints.
+func start(t *testing.T, args ...string) (lines []string) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out, printed := io.Pipe()
 	ended := make(chan error, 1)
-	go func() {
-		ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-plan", "free", "-key", "sk_test_mine"}, printed)
-	}()
+	go func() { ended <- run(ctx, args, printed) }()
+	for scanner := bufio.NewScanner(out); len(lines) < 5 && scanner.Scan(); {
+		lines = append(lines, scanner.Text())
+	}
+	t.Cleanup(func() {
+		cancel()
+		assert.NoError(t, <-ended)
+	})
+	return lines
+}
 
+// environment reads lines as a shell does.
+func environment(t *testing.T, lines []string) map[string]string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "fake.env")
+	require.NoError(t, os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600))
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", `set -a; . "$0"; env`, file).Output()
+	require.NoError(t, err)
 	env := map[string]string{}
-	for lines := bufio.NewScanner(out); len(env) < 5 && lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), "=")
+	for _, line := range strings.Split(string(out), "\n") {
+		name, value, _ := strings.Cut(line, "=")
 		env[name] = value
 	}
-	assert.Equal(t, "sk_test_mine", env["CLICKNPS_API_KEY"])
-	assert.NotEmpty(t, env["CLICKNPS_WEBHOOK_SECRET"])
-	get := func(path, header, value string) int {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, env["CLICKNPS_BASE_URL"]+path, nil)
-		require.NoError(t, err)
-		req.Header.Set(header, value)
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		return resp.StatusCode
-	}
-	assert.Equal(t, 200, get("/nps-surveys", "Authorization", "Bearer "+env["SALESOS_TOKEN"]))
-	assert.Equal(t, 200, get("/nps-surveys", "X-API-Key", env["SALESOS_API_KEY"]))
-	for range 60 {
-		require.Equal(t, 200, get("/surveys", "Authorization", "Bearer sk_test_mine"))
-	}
-	assert.Equal(t, 429, get("/surveys", "Authorization", "Bearer sk_test_mine"), "the free plan's minute is used up")
+	return env
+}
 
-	cancel()
-	assert.NoError(t, <-ended)
+func get(t *testing.T, base, host, authorization string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base, nil)
+	require.NoError(t, err)
+	req.Host = host
+	req.Header.Set("Authorization", authorization)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp.StatusCode
+}
+
+func TestWhatIsPrintedMakesTheClientWork(t *testing.T) {
+	lines := start(t, "-addr", "127.0.0.1:0", "-plan", "free", "-key", "sk_test_mine")
+	env := environment(t, lines)
+	var names []string
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, "=")
+		names = append(names, name)
+		t.Setenv(name, env[name])
+	}
+	assert.Equal(t, []string{
+		"CLICKNPS_BASE_URL", "CLICKNPS_API_KEY", "CLICKNPS_WEBHOOK_SECRET", "SALESOS_BASE_URL", "SALESOS_TOKEN",
+	}, names)
+	assert.Equal(t, "sk_test_mine", env["CLICKNPS_API_KEY"])
+	assert.Equal(t, "whsec_def456uvw012", env["CLICKNPS_WEBHOOK_SECRET"])
+	assert.Equal(t, 200, get(t, env["SALESOS_BASE_URL"]+"/nps-surveys", "", "Bearer "+env["SALESOS_TOKEN"]))
+
+	client, err := clicknps.New()
+	require.NoError(t, err)
+	for range 60 {
+		_, err = client.Surveys.List(t.Context(), nil)
+		require.NoError(t, err)
+	}
+	status := get(t, env["CLICKNPS_BASE_URL"]+"/surveys", "", "Bearer sk_test_mine")
+	assert.Equal(t, 429, status, "the free plan's minute is used up")
+}
+
+func TestForeignHostsAreRefused(t *testing.T) {
+	env := environment(t, start(t, "-addr", "localhost:0"))
+	base := env["CLICKNPS_BASE_URL"]
+	for host, want := range map[string]int{
+		"":                    200,
+		"localhost":           200,
+		"LOCALHOST:1":         200,
+		"127.0.0.1:8080":      200,
+		"127.1.2.3":           200,
+		"[::1]:8080":          200,
+		"evil.example":        403,
+		"evil.example:8080":   403,
+		"localhost.evil":      403,
+		"127.0.0.1.evil:8080": 403,
+		"192.0.2.1":           403,
+		"[2001:db8::1]:8080":  403,
+	} {
+		assert.Equal(t, want, get(t, base+"/surveys", host, "Bearer "+env["CLICKNPS_API_KEY"]), host)
+	}
+}
+
+func TestTheBaseURLIsThisMachine(t *testing.T) {
+	env := environment(t, start(t, "-addr", ":0"))
+	base, err := url.Parse(env["CLICKNPS_BASE_URL"])
+	require.NoError(t, err)
+	assert.Equal(t, "127.0.0.1", base.Hostname(), "plain HTTP is for the loopback interface only")
+	authorization := "Bearer " + env["CLICKNPS_API_KEY"]
+	assert.Equal(t, 200, get(t, base.String()+"/surveys", "", authorization))
+	assert.Equal(t, 403, get(t, base.String()+"/surveys", "evil.example", authorization))
+	assert.Equal(t, 403, get(t, base.String()+"/surveys", ":80", authorization), "no host at all")
 }
 
 func TestRefusesFlagsThatItDoesNotKnow(t *testing.T) {
-	for _, args := range [][]string{{"-plan", "gold"}, {"serve"}, {"-addr", "no such address"}} {
+	for _, args := range [][]string{
+		{"-plan", "gold"}, {"serve"}, {"-addr", "no such address"}, {"-key", "a b"}, {"-key", "$(date)"},
+	} {
 		assert.Error(t, run(t.Context(), args, io.Discard), args)
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk"
 	"github.com/clicknps/go-sdk/clicknpstest"
 )
 
-func TestTourAgainstTheFake(t *testing.T) {
+func TestFake(t *testing.T) {
 	t.Setenv("CLICKNPS_API_KEY", "")
 	synctest.Test(t, func(t *testing.T) {
 		tour, err := newTour(false)
@@ -27,56 +28,90 @@ func TestTourAgainstTheFake(t *testing.T) {
 		start := time.Now()
 		require.NoError(t, tour.run(t.Context()))
 
-		require.Less(t, time.Since(start), 10*time.Second)
+		assert.Less(t, time.Since(start), 3*time.Second)
+		assert.Equal(t, []string{
+			"Calling", "survey", "webhook", "links", "responses", "comment", "survey", "retry", "surveys", "score",
+			"SalesOS", "SalesOS", "SalesOS", "SalesOS", "SalesOS", "cleanup",
+		}, firstWords(out.String()))
 		for _, want := range []string{
-			"survey_", "minted for 300 customers", "met a 429 on page 1, waited 1s", "comment     added to", "webhook_", "NPS +", "± ",
-			"█", "▓", "░", "renamed", "toggled, once: active true → false", "of CSV", "tidied up",
+			"valid until 2000-01-31", "250 customers have answered", "(score 9)", "attempt 1 was answered with 429",
+			"NPS +41.6 (95 % confidence: +31.7 to +50.5): 146 promoters, 62 passives, 42 detractors",
+			"toggled to active: false", "exported 251 lines", "NPS +41.6 from 250 responses",
 		} {
-			require.Contains(t, out.String(), want)
+			assert.Contains(t, out.String(), want)
 		}
-		require.Equal(t, len(tour.ratings), tour.tally.Total(), "every customer who answered is counted once")
-		require.Empty(t, tour.fake.Surveys())
-		require.Empty(t, tour.fake.Webhooks())
-		require.Empty(t, tour.fake.NPSSurveys())
+		assert.Empty(t, tour.fake.Surveys())
+		assert.Empty(t, tour.fake.Webhooks())
+		assert.Empty(t, tour.fake.NPSSurveys())
 	})
 }
 
-// With a real key, nothing is changed unless -write says so; and what -write creates is deleted.
-func TestTourOfARealAccount(t *testing.T) {
+func firstWords(text string) (words []string) {
+	for line := range strings.Lines(text) {
+		words = append(words, strings.Fields(line)[0])
+	}
+	return words
+}
+
+// Without -write a real account is only read. What -write creates is deleted.
+func TestRealAccount(t *testing.T) {
 	t.Parallel()
 	for _, write := range []bool{false, true} {
 		t.Run(fmt.Sprintf("write=%v", write), func(t *testing.T) {
 			t.Parallel()
 			srv := clicknpstest.Run(t)
-			srv.AddSurvey(clicknps.Survey{ID: "survey_own", Name: "Somebody's own"})
+			srv.AddSurvey(clicknps.Survey{Name: "Somebody's own"})
 			srv.AddNPSSurvey(clicknps.NPSSurvey{Name: "Somebody's own"})
 			var out strings.Builder
-			tour := &tour{client: srv.Client(), out: &out, write: write}
-			require.NoError(t, tour.run(t.Context()))
+			require.NoError(t, (&tour{client: srv.Client(), out: &out, write: write}).run(t.Context()))
 
 			changed := false
 			for _, r := range srv.Requests() {
 				changed = changed || r.Method != http.MethodGet
 			}
-			require.Equal(t, write, changed)
-			require.Len(t, srv.Surveys(), 1)
-			require.Len(t, srv.NPSSurveys(), 1)
-			require.Empty(t, srv.Webhooks())
+			assert.Equal(t, write, changed)
+			assert.Contains(t, out.String(), "score      none: there are no responses yet\n")
+			assert.Len(t, srv.Surveys(), 1)
+			assert.Len(t, srv.NPSSurveys(), 1)
+			assert.Empty(t, srv.Webhooks())
 		})
 	}
 }
 
-func TestEveryErrorHasItsAdvice(t *testing.T) {
+// What was created is deleted although a later step fails. The error is that of the step.
+func TestFailureCleansUp(t *testing.T) {
+	t.Parallel()
+	srv := clicknpstest.Run(t)
+	srv.Inject(clicknpstest.Fault{Path: "/links/mint", Status: http.StatusForbidden})
+	var out strings.Builder
+	err := (&tour{client: srv.Client(), out: &out, write: true}).run(t.Context())
+	require.ErrorIs(t, err, clicknps.ErrForbidden)
+	assert.Empty(t, srv.Surveys())
+	assert.Empty(t, srv.Webhooks())
+	assert.Contains(t, out.String(), "cleanup    deleted everything")
+}
+
+func TestSalesOSIsSkippedWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	srv := clicknpstest.Run(t)
+	client, err := clicknps.New(clicknps.WithoutEnvironment(),
+		clicknps.WithAPIKey(srv.APIKey()), clicknps.WithBaseURL(srv.URL()))
+	require.NoError(t, err)
+	var out strings.Builder
+	require.NoError(t, (&tour{client: client, out: &out}).run(t.Context()))
+	assert.Contains(t, out.String(), "SalesOS    skipped")
+}
+
+func TestAdvice(t *testing.T) {
 	t.Parallel()
 	seen := map[string]error{}
 	for _, err := range []error{
-		context.Canceled, clicknps.ErrMissingCredentials, &clicknps.Error{StatusCode: 401}, &clicknps.Error{StatusCode: 403},
-		&clicknps.Error{StatusCode: 404}, &clicknps.Error{StatusCode: 422}, &clicknps.Error{StatusCode: 429}, &clicknps.Error{StatusCode: 503},
-		clicknps.ErrOutcomeUnknown, errors.New("connection refused"),
+		context.Canceled, clicknps.ErrMissingCredentials, clicknps.ErrInvalidParams, clicknps.ErrOutcomeUnknown,
+		&clicknps.Error{StatusCode: 401}, &clicknps.Error{StatusCode: 403}, &clicknps.Error{StatusCode: 404},
+		&clicknps.Error{StatusCode: 422}, &clicknps.Error{StatusCode: 429}, &clicknps.Error{StatusCode: 503},
+		errors.New("connection refused"),
 	} {
-		text := advice(err)
-		require.NotEmpty(t, text)
-		require.NoError(t, seen[text], "%v and %v have the same advice", seen[text], err)
-		seen[text] = err
+		assert.NoError(t, seen[advice(err)], "the same advice for %v", err)
+		seen[advice(err)] = err
 	}
 }

@@ -1,13 +1,14 @@
-// Webhook-receiver takes in the webhooks of ClickNPS: it prints each response and keeps a running Net Promoter Score.
+// Webhook-receiver receives webhooks from ClickNPS, keeps the latest response of each customer, and
+// prints the Net Promoter Score.
 //
 //	go run ./examples/webhook-receiver -demo
 //
-// shows it at work in a few seconds, driven by the fake that comes with the SDK. To receive real webhooks, give it the
-// secret that ClickNPS showed when the webhook was created, and an address that ClickNPS reaches:
+// shows it at work with deliveries from the fake that comes with the SDK. To receive real ones, set the
+// secret that ClickNPS showed when the webhook was created, and listen where ClickNPS can reach you:
 //
 //	CLICKNPS_WEBHOOK_SECRET=whsec_… go run ./examples/webhook-receiver -addr :8090
 //
-// An interrupt or SIGTERM ends it when all that it has acknowledged is handled.
+// After an interrupt or SIGTERM it handles everything that it has acknowledged, and ends.
 package main
 
 import (
@@ -17,94 +18,81 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
-	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/webhook"
+)
+
+const (
+	path = "/webhooks/clicknps"
+	// grace is how long the program may take to end. Kubernetes kills it after 30 seconds.
+	grace = 25 * time.Second
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(ctx, os.Args[1:], os.Stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(2) // the flag package has printed the usage
-	}
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "✗ %v\n  → %s\n", err, advice(err))
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "webhook-receiver:", err)
 		os.Exit(1)
 	}
 }
 
-type settings struct {
-	addr  string
-	queue int
-	demo  bool
-}
-
-// run receives until ctx ends, or runs the demo.
+// run receives deliveries until ctx ends, or runs the demo.
 func run(ctx context.Context, args []string, out io.Writer) error {
-	set, err := parse(args)
+	flags := flag.NewFlagSet("webhook-receiver", flag.ExitOnError)
+	addr := flags.String("addr", "127.0.0.1:8090", "`host:port` to listen on")
+	queue := flags.Int("queue", 0, "acknowledge first, and let this many `events` wait; 0: handle first")
+	demo := flags.Bool("demo", false, "receive deliveries from the fake, then end")
+	_ = flags.Parse(args) // exits on an error
+	if *demo {
+		return runDemo(ctx, out)
+	}
+	r := newReceiver(out)
+	// Several secrets, separated by spaces: list the old one too for 48 hours after a rotation.
+	verifier, err := r.verifier(strings.Fields(os.Getenv("CLICKNPS_WEBHOOK_SECRET"))...)
+	if err != nil {
+		return fmt.Errorf("CLICKNPS_WEBHOOK_SECRET: %w", err)
+	}
+	listener, err := net.Listen("tcp", *addr)
 	if err != nil {
 		return err
 	}
-	socket, err := net.Listen("tcp", set.addr)
-	if err != nil {
-		return err
-	}
-	defer socket.Close()
-	if set.demo {
-		return runDemo(ctx, socket, set.queue, out)
-	}
-	// Several secrets, separated by spaces, while one is being replaced by another.
-	r, err := newReceiver(strings.Fields(os.Getenv("CLICKNPS_WEBHOOK_SECRET")), out)
-	if err != nil {
-		return err
-	}
-	r.say("listening at %s", endpoint(socket))
-	return r.serve(ctx, socket, r.handle, set.queue)
+	r.say("listening at http://%s%s", listener.Addr(), path)
+	err = serve(ctx, listener, verifier, r.handle, *queue)
+	r.say("%s", r.score())
+	return err
 }
 
-func parse(args []string) (settings, error) {
-	var set settings
-	flags := flag.NewFlagSet("webhook-receiver", flag.ContinueOnError)
-	flags.StringVar(&set.addr, "addr", "", "`host:port` to listen on (default 127.0.0.1:8090, with -demo a free port)")
-	flags.IntVar(&set.queue, "queue", 0, "acknowledge first and handle later: how many `events` may wait (default 0: handle first)")
-	flags.BoolVar(&set.demo, "demo", false, "receive from the fake for a few seconds, then end")
-	if err := flags.Parse(args); err != nil {
-		return set, err
+// serve passes events to fn until ctx ends. It returns when everything acknowledged is handled.
+func serve(
+	ctx context.Context, listener net.Listener, verifier *webhook.Verifier, fn handlerFunc, queueSize int,
+) error {
+	mux := http.NewServeMux()
+	shutdownQueue := func(context.Context) error { return nil }
+	if queueSize == 0 {
+		mux.Handle(path, verifier.Handler(fn))
+	} else {
+		queue := verifier.Queue(fn, webhook.QueueOptions{Size: queueSize})
+		mux.Handle(path, queue)
+		shutdownQueue = queue.Shutdown
 	}
-	if flags.NArg() > 0 {
-		return set, fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	switch {
-	case set.addr != "":
-	case set.demo:
-		set.addr = "127.0.0.1:0"
-	default:
-		set.addr = "127.0.0.1:8090"
-	}
-	return set, nil
-}
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second} // against slow senders
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
 
-// advice is what to do about an error.
-func advice(err error) string {
-	opErr, _ := errors.AsType[*net.OpError](err)
-	switch {
-	case errors.Is(err, clicknps.ErrInvalidSignature):
-		return "If ClickNPS sent it: set CLICKNPS_WEBHOOK_SECRET to this webhook's secret, and let no proxy change the body."
-	case errors.Is(err, clicknps.ErrStaleEvent):
-		return "If ClickNPS sent it: set this machine's clock. Otherwise somebody has replayed an old delivery."
-	case errors.Is(err, clicknps.ErrInvalidParams):
-		return "Set CLICKNPS_WEBHOOK_SECRET to the secret that ClickNPS showed when the webhook was created; -demo needs none."
-	case errors.Is(err, context.DeadlineExceeded):
-		return "It took too long to end. What was acknowledged and not handled is printed above."
-	case errors.Is(err, context.Canceled):
-		return "You ended it."
-	case opErr != nil && opErr.Op == "listen":
-		return "Give -addr a host:port of this machine that no other program listens on."
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
 	}
-	return "See -help; -demo shows the receiver at work."
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	// The server finishes its deliveries first. After that, nothing enters the queue any more.
+	return errors.Join(err, server.Shutdown(ending), shutdownQueue(ending))
 }

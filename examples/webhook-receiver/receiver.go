@@ -2,121 +2,94 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"sync"
-	"time"
 
-	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/webhook"
 )
 
-const (
-	path       = "/webhooks/clicknps"
-	confidence = 0.95
-	// grace is how long the receiver may take to end: less than the 30 s after which Kubernetes kills.
-	grace = 25 * time.Second
-)
+type handlerFunc = func(context.Context, *webhook.Event) error
 
-type handlerFunc = func(context.Context, *clicknps.Event) error
-
-// receiver prints responses and keeps the score.
+// receiver keeps responses. A real one would keep them in a database.
 type receiver struct {
-	verifier *clicknps.WebhookVerifier
-
-	mu    sync.Mutex // events are handled at the same time
-	out   io.Writer
-	tally clicknps.Tally
+	mu        sync.Mutex // events are handled concurrently
+	out       io.Writer
+	responses map[answer]clicknps.Response
 }
 
-func newReceiver(secrets []string, out io.Writer) (*receiver, error) {
-	r := &receiver{out: out}
-	var err error
-	r.verifier, err = clicknps.NewWebhookVerifier(secrets, clicknps.WithErrorHandler(r.report))
-	return r, err
+// answer names a response. The id of a response does not: most deliveries have none.
+type answer struct{ surveyID, subjectID string }
+
+func newReceiver(out io.Writer) *receiver {
+	return &receiver{out: out, responses: map[answer]clicknps.Response{}}
 }
 
-// endpoint is what ClickNPS is to know a receiver at socket by.
-func endpoint(socket net.Listener) string { return "http://" + socket.Addr().String() + path }
-
-// serve receives until ctx ends, and returns when all that was acknowledged is handled.
-func (r *receiver) serve(ctx context.Context, socket net.Listener, fn handlerFunc, queueSize int) error {
-	mux := http.NewServeMux()
-	drain := func(context.Context) error { return nil }
-	if queueSize == 0 {
-		mux.Handle(path, r.verifier.Handler(fn))
-	} else {
-		queue := r.verifier.Queue(fn, clicknps.QueueOptions{Size: queueSize})
-		mux.Handle(path, queue)
-		drain = queue.Shutdown
-	}
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(socket) }()
-
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	// In this order: the server lets the deliveries under way come to their end, and only then can the queue be closed.
-	err = errors.Join(err, server.Shutdown(ending), drain(ending))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fmt.Fprintf(r.out, "score     %s from %d responses: %d promoters, %d passives, %d detractors\n",
-		score(r.tally), r.tally.Total(), r.tally.Promoters, r.tally.Passives, r.tally.Detractors)
-	return err
+func (r *receiver) verifier(secrets ...string) (*webhook.Verifier, error) {
+	return webhook.NewVerifier(secrets, webhook.WithErrorHandler(r.report))
 }
 
-// handle is called once for each event. When it fails the event comes again.
-func (r *receiver) handle(_ context.Context, e *clicknps.Event) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// handle handles one event. If it failed, the event would be delivered again.
+func (r *receiver) handle(_ context.Context, e *webhook.Event) error {
 	switch e.Type {
-	case clicknps.EventResponseCreated:
-		if err := r.tally.Add(e.Response.Score); err != nil {
-			return err
+	case clicknps.EventResponseCreated, clicknps.EventResponseUpdated:
+		if r.store(e) {
+			r.say("response   %s", describe(e.Response))
 		}
-		return r.print("response", e.Response)
-	case clicknps.EventResponseUpdated: // a comment on a response that was counted when it was created
-		return r.print("comment", e.Response)
 	case clicknps.EventSurveyCompleted:
-		fmt.Fprintf(r.out, "completed survey %s has reached its target\n", e.SurveyID)
-	default: // newer than this program
-		fmt.Fprintf(r.out, "other     event of type %q\n", e.Type)
+		r.say("completed  survey %s has reached its target", e.SurveyID)
+	default: // an event that is newer than this program
+		r.say("ignored    event of type %q", e.Type)
 	}
 	return nil
 }
 
-// print shows a response in one line. The caller holds r.mu.
-func (r *receiver) print(what string, response *clicknps.Response) error {
-	category, err := clicknps.Categorize(response.Score)
-	if err != nil {
-		return err
+// store reports whether it has stored the response. Events arrive out of order, so a response.created
+// must not overwrite the response.updated of the same answer.
+func (r *receiver) store(e *webhook.Event) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := answer{e.SurveyID, e.Response.SubjectID}
+	if _, exists := r.responses[key]; exists && e.Type == clicknps.EventResponseCreated {
+		return false
 	}
-	comment := ""
+	r.responses[key] = *e.Response
+	return true
+}
+
+// describe describes a response in one line. It quotes what a customer could have written.
+func describe(response *clicknps.Response) string {
+	text := response.SubjectID + " no score"
+	if category, err := clicknps.Categorize(response.Score); err == nil {
+		text = fmt.Sprintf("%s %d %s", response.SubjectID, response.Score, category)
+	}
 	if response.Comment != "" {
-		comment = fmt.Sprintf("  %q", response.Comment) // in quotes a customer's line feed starts no line
+		text += fmt.Sprintf(" %q", response.Comment)
 	}
-	_, err = fmt.Fprintf(r.out, "%-9s %-8s %2d %-9s  %s%s\n", what, response.SubjectID, response.Score, category, score(r.tally), comment)
-	return err
+	return text
 }
 
-func score(tally clicknps.Tally) string {
-	return fmt.Sprintf("NPS %+6.1f ± %5.1f", tally.NPS(), tally.MarginOfError(confidence))
+// score describes the Net Promoter Score of all responses.
+func (r *receiver) score() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var tally clicknps.Tally
+	for _, response := range r.responses {
+		_ = tally.Add(response.Score) // a verified event has a valid score, or none
+	}
+	low, high := tally.Interval(0.95)
+	return fmt.Sprintf("score      NPS %+.1f (95 %% confidence: %+.1f to %+.1f) from %d responses",
+		tally.NPS(), low, high, tally.Total())
 }
 
-// report prints what went wrong with a delivery or an event.
-func (r *receiver) report(_ context.Context, e *clicknps.Event, err error) {
+// report prints why a delivery was refused, or why an event was not handled.
+func (r *receiver) report(_ context.Context, e *webhook.Event, err error) {
 	if e == nil {
-		r.say("refused   %v\n        → %s", err, advice(err))
+		r.say("refused    %v", err)
 		return
 	}
-	r.say("failed    %v\n        → the event, should it not come again: %s", err, e.RawJSON())
+	r.say("failed     %v: %s", err, e.RawJSON)
 }
 
 // say prints a line.

@@ -1,49 +1,44 @@
 package engine
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/clicknps/go-sdk/internal/ratelimit"
 )
 
-// How much of an answer is read.
+// How much of an answer is read, in bytes.
 const (
-	MaxBody      = 32 << 20 // of a 2xx: larger JSON is an error
+	MaxBody      = 32 << 20 // of a 2xx: more is an error
 	MaxErrorBody = 64 << 10 // of any other: the rest is cut
-	maxDrain     = 1 << 20  // beyond that, to use the connection again
+	maxDrain     = 1 << 20  // beyond that, so that the connection can be used again
 )
 
-// ErrTooLarge is a 2xx answer of more than [MaxBody] bytes.
+// ErrTooLarge is the error of a 2xx answer of more than [MaxBody] bytes.
 var ErrTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
 
-// attempter is the RoundTripper inside the retry loop: one attempt. It alone reads and closes bodies; the loop and
-// net/http's Client see no more than that there was an answer, so that neither follows a redirect nor drains anything.
-type attempter struct {
-	engine *Engine
-	next   http.RoundTripper
-}
-
-func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
-	x := exchangeOf(req.Context())
+// RoundTrip makes one attempt. It implements [http.RoundTripper] for the retry loop, and alone
+// reads and closes bodies: a body that is cut off is a failed attempt.
+func (l *loop) RoundTrip(req *http.Request) (*http.Response, error) {
 	start := time.Now()
-	x.result.StatusCode, x.result.Header, x.result.Body, x.result.Complete = 0, nil, nil, false
-	x.result.Attempts = append(x.result.Attempts, Attempt{Waited: start.Sub(x.idleSince)})
-	watch := newWatch(req.Context(), t.engine.policy.AttemptTimeout)
-	handedOver := false
+	r := l.result
+	r.Free()
+	r.StatusCode, r.Header = 0, nil
+	r.Attempts = append(r.Attempts, Attempt{Waited: start.Sub(l.idleSince)})
+	a := l.last()
+	w := newWatch(req.Context(), l.timeout())
 	defer func() {
-		x.idleSince = time.Now()
-		x.last().Took = x.idleSince.Sub(start)
-		if !handedOver {
-			watch.stop()
+		l.idleSince = time.Now()
+		a.Took = l.idleSince.Sub(start)
+		if r.Stream == nil {
+			w.stop()
 		}
 	}()
-
-	resp, err := t.next.RoundTrip(x.request(req, watch))
+	resp, err := l.engine.transport.RoundTrip(l.request(req, w))
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither an answer nor an error")
 	}
@@ -51,100 +46,101 @@ func (t attempter) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp != nil && resp.Body != nil {
 			resp.Body.Close()
 		}
-		x.last().Err = t.engine.credential.Hide(watch.explain(withoutURL(err)))
-		x.last().neverSent = neverSent(err, watch)
-		return nil, x.last().Err
+		l.fail(a, w, err)
+		return nil, a.Err
 	}
-	if resp.Body == nil {
-		resp.Body = http.NoBody
-	}
-	x.result.StatusCode, x.result.Header = resp.StatusCode, resp.Header
-	x.last().StatusCode, x.last().RequestID = resp.StatusCode, t.engine.credential.Cut(resp.Header.Get("X-Request-Id"))
-	if x.call.Stream && is2xx(resp.StatusCode) {
-		if x.result.Stream, err = newStream(resp, watch); err != nil {
-			x.last().Err = err
-			return nil, err
-		}
-		handedOver = true
-	} else if err := x.read(resp, watch); err != nil {
-		x.last().Err = err
+	a.sent = true
+	l.engine.innermost.answered(&w.conn)
+	if err := l.read(resp, w); err != nil {
+		a.Err, a.final = err, errors.Is(err, ErrTooLarge)
 		return nil, err
 	}
-	x.result.Complete = true
-	if cookies := resp.Header["Set-Cookie"]; cookies != nil {
-		return answeredWith(cookies), nil
-	}
-	return answered, nil
+	return seen(resp), nil
 }
 
-// request is what is sent. What middleware does to it, the next attempt does not see. The loop's own request is bare:
-// of a header and for a Host, net/http's Client makes copies.
-func (x *exchange) request(req *http.Request, watch *watch) *http.Request {
-	copyCookies(x.header, req.Header)
-	ctx := watch.ctx
-	if req.Method != http.MethodGet { // which changes nothing, whether it was sent or not
-		ctx = watch.traced()
+// timeout bounds an attempt. As http.Client's own time-out it would also cut a stream short.
+func (l *loop) timeout() time.Duration {
+	if t := l.engine.timeout; t > 0 {
+		return min(t, l.call.Policy.AttemptTimeout)
+	}
+	return l.call.Policy.AttemptTimeout
+}
+
+// request is req as one attempt sends it. A GET is always safe to retry, so only other methods
+// need to know whether the request was sent.
+func (l *loop) request(req *http.Request, w *watch) *http.Request {
+	ctx, u := w.ctx, &l.call.URL
+	if req.Method != http.MethodGet {
+		ctx = w.conn.withConnTrace(ctx)
+	}
+	if l.engine.observed { // and perhaps changed
+		ctx, u = ContextWithCall(ctx, l.call.Info), new(*u)
+	}
+	if l.engine.innermost != nil {
+		ctx = context.WithValue(ctx, traceKey{}, &w.conn)
+	}
+	header := l.header
+	if l.engine.jar != nil {
+		header = req.Header // with its cookies
 	}
 	req = req.WithContext(ctx)
-	u := x.call.URL
-	req.URL, req.Host, req.Header = &u, u.Host, x.header
+	req.URL, req.Header = u, header
 	return req
 }
 
-func copyCookies(to, from http.Header) {
-	if cookies := from["Cookie"]; cookies != nil {
-		to["Cookie"] = cookies
-	}
+// fail records an attempt that got no answer.
+func (l *loop) fail(a *Attempt, w *watch, err error) {
+	a.final = isFinal(err)
+	a.sent = !w.conn.neverSent(err) && !l.engine.innermost.stopped(&w.conn)
+	a.Err = l.engine.credential.RedactError(w.explain(withoutURL(err)))
+	a.stale = a.sent && w.conn.isStale() && w.ctx.Err() == nil
 }
 
-// read reads the answer's body. Only a 2xx must arrive whole: the status of any other says enough.
-func (x *exchange) read(resp *http.Response, watch *watch) error {
+// read reads an answer. Only a 2xx must arrive whole: the status of any other says enough.
+func (l *loop) read(resp *http.Response, w *watch) (err error) {
+	r, a := l.result, l.last()
+	if resp.Body == nil {
+		resp.Body = http.NoBody
+	}
+	r.StatusCode, r.Header = resp.StatusCode, resp.Header
+	a.StatusCode, a.RequestID = resp.StatusCode, resp.Header.Get("X-Request-Id")
+	switch {
+	case resp.StatusCode < 200: // a protocol switch, whose body is a connection, or no status at all
+		resp.Body.Close()
+		return fmt.Errorf("the server answered with status %03d, which ends no request", resp.StatusCode)
+	case l.call.Stream && is2xx(resp.StatusCode):
+		r.Stream, err = newStream(resp, w)
+		return err
+	}
 	defer resp.Body.Close()
 	limit := int64(MaxErrorBody)
 	if is2xx(resp.StatusCode) {
 		limit = MaxBody + 1
 	}
-	x.limited = io.LimitedReader{R: resp.Body, N: limit}
-	body, err := readAll(&x.limited, min(resp.ContentLength, limit, 1<<20)) // a length is only a claim
-	x.result.Body = body
+	r.buffer = newBuffer()
+	err = r.buffer.readFrom(resp.Body, limit, resp.ContentLength)
+	r.Body = r.buffer.data
 	switch {
 	case !is2xx(resp.StatusCode):
 		io.CopyN(io.Discard, resp.Body, maxDrain) //nolint:errcheck // what can't be drained is closed
 		return nil
 	case err != nil:
-		return watch.explain(err)
-	case len(body) > MaxBody:
+		return w.explain(err)
+	case len(r.Body) > MaxBody:
 		return ErrTooLarge
 	}
 	return nil
 }
 
-// answered is what the loop and net/http's Client see of every answer: that there is one. check knows what it says.
-var answered = &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody}
-
-// answeredWith is the same for a Jar.
-func answeredWith(cookies []string) *http.Response {
-	resp := *answered
-	resp.Header = http.Header{"Set-Cookie": cookies}
-	return &resp
-}
-
-// readAll is [io.ReadAll] for about size bytes, in one piece of memory if that is true.
-func readAll(r io.Reader, size int64) ([]byte, error) {
-	buf := make([]byte, 0, cmp.Or(max(size, 0), bytes.MinRead)+1) // the one more is for the end to be seen
-	for {
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
+// seen is resp as the retry loop sees it: with its status and header, and its body read.
+// net/http's Client must not find a Location, for redirects are not followed.
+func seen(resp *http.Response) *http.Response {
+	resp.Body = http.NoBody
+	if resp.Header.Get("Location") != "" {
+		resp.Header = resp.Header.Clone() // the result keeps it
+		resp.Header.Del("Location")
 	}
+	return resp
 }
 
 func is2xx(status int) bool { return status/100 == 2 }
@@ -156,7 +152,7 @@ type watch struct {
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer
 	timeout time.Duration
-	conn    connection
+	conn    connTrace
 }
 
 func newWatch(parent context.Context, timeout time.Duration) *watch {
@@ -169,15 +165,15 @@ func newWatch(parent context.Context, timeout time.Duration) *watch {
 // restart gives the next read its own time.
 func (w *watch) restart() { w.timer.Reset(w.timeout) }
 
-// pause lets no time run until then.
-func (w *watch) pause() { w.timer.Stop() }
+// suspend stops the time until the next restart.
+func (w *watch) suspend() { w.timer.Stop() }
 
 func (w *watch) stop() {
 	w.timer.Stop()
 	w.cancel(nil)
 }
 
-// explain puts the reason for an attempt's end in err's place, if the attempt was ended.
+// explain returns the reason for the attempt's end instead of err, if the attempt was ended.
 func (w *watch) explain(err error) error {
 	if ended := cancellation(w.parent); ended != nil {
 		return ended
@@ -188,15 +184,33 @@ func (w *watch) explain(err error) error {
 	return err
 }
 
-// TimeoutError is an attempt that took too long.
+// TimeoutError is the error of an attempt that took too long. It is a net.Error and a
+// [context.DeadlineExceeded], as a time-out of http.Client is.
 type TimeoutError time.Duration
 
 func (e TimeoutError) Error() string {
-	return fmt.Sprintf("no answer within the attempt's time-out of %v", time.Duration(e))
+	return fmt.Sprintf("no answer within the attempt's time-out of %v (RetryPolicy.AttemptTimeout)",
+		time.Duration(e))
 }
 
-// Timeout tells package net's users that this is a time-out.
+// Timeout implements net.Error.
 func (TimeoutError) Timeout() bool { return true }
 
-// Is makes it a context.DeadlineExceeded, as a time-out of http.Client is.
+// Temporary implements net.Error.
+func (TimeoutError) Temporary() bool { return true }
+
+// Is makes it a [context.DeadlineExceeded].
 func (TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+type callKey struct{}
+
+// ContextWithCall returns a context that bears call, for middleware.
+func ContextWithCall(ctx context.Context, call ratelimit.Call) context.Context {
+	return context.WithValue(ctx, callKey{}, call)
+}
+
+// CallFromContext returns the call that ctx bears.
+func CallFromContext(ctx context.Context) (ratelimit.Call, bool) {
+	call, ok := ctx.Value(callKey{}).(ratelimit.Call)
+	return call, ok
+}

@@ -1,36 +1,52 @@
 package engine
 
-import "sync"
-
-// The retry budget's tokens, after the standard retry mode of the AWS SDKs.
-const (
-	budgetSize  = 500
-	repeatCost  = 5
-	timeoutCost = 10
-	// A success gives back what a repeat costs: a line that loses less than half of its requests does not run out,
-	// however many calls are under way; an outage, which has no successes, does after a hundred repeats. Time-outs
-	// cost twice as much: more than fifty at once run out all the same.
-	successGain = 5
+import (
+	"sync"
+	"time"
 )
 
-// budget bounds the repeats of all calls together, so that they do not make an outage worse.
+// refillTime is how long an empty budget takes to fill up without any success.
+const refillTime = time.Minute
+
+// budget bounds the retries of all calls together, so that they do not make an outage worse. A
+// retry costs one, a success gives one back, and time does.
 type budget struct {
-	mu     sync.Mutex
-	tokens int
+	size float64 // negative: no bound
+
+	mu    sync.Mutex
+	left  float64
+	since time.Time // when left was right
 }
 
-func (b *budget) take(n int) bool {
+func newBudget(size int) budget {
+	return budget{size: float64(size), left: float64(size)}
+}
+
+// charge takes one retry. It reports whether there was one.
+func (b *budget) charge() bool {
+	if b.size < 0 {
+		return true
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.tokens < n {
+	now := time.Now()
+	b.left = min(b.size, b.left+b.size*float64(now.Sub(b.since))/float64(refillTime))
+	b.since = now
+	if b.left < 1 {
 		return false
 	}
-	b.tokens -= n
+	b.left--
 	return true
 }
 
-func (b *budget) gain() {
+// refund gives a retry back that was not made.
+func (b *budget) refund() { b.add() }
+
+// succeed counts a success.
+func (b *budget) succeed() { b.add() }
+
+func (b *budget) add() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens = min(b.tokens+successGain, budgetSize)
+	b.left = min(b.left+1, max(b.size, 0))
 }

@@ -1,11 +1,12 @@
-// Package engine makes HTTP calls that repeat safely. It knows HTTP and nothing of surveys: it returns facts
-// (status, header, body, attempts), and its caller turns them into the API's values and errors.
+// Package engine makes HTTP calls with safe retries. It knows HTTP and nothing of surveys: it
+// returns facts (status, header, body, attempts), and its caller turns them into values and
+// errors.
 package engine
 
 import (
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -14,269 +15,233 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
-	"github.com/clicknps/go-sdk/internal/backoff"
+	"github.com/clicknps/go-sdk/internal/auth"
+	"github.com/clicknps/go-sdk/internal/ratelimit"
 )
 
-// Config is what an [Engine] is made of. Every field but Limiter and Middleware is required.
+// Config configures an [Engine]. Every field but Middleware is required.
 type Config struct {
-	Service    string       // for the log
 	HTTPClient *http.Client // its Transport, Jar and Timeout are used; it is not changed
 	Middleware []func(http.RoundTripper) http.RoundTripper
-	Policy     Policy
-	Credential Credential
-	Limiter    Limiter
-	Holds      bool // Limiter's room may be held for longer than an attempt takes
+	Observed   bool // the Transport is the user's, and may ask for the call of a request
+	Credential *auth.Credential
+	Limiter    ratelimit.Limiter
+	Budget     int // retries in reserve; negative: no bound
 	Logger     *slog.Logger
 }
 
 // Policy is a retry policy with its defaults filled in.
 type Policy struct {
-	MaxRetries     int // negative: nothing is repeated
+	MaxRetries     int // negative: nothing is retried
 	MinBackoff     time.Duration
 	MaxBackoff     time.Duration
 	MaxRetryAfter  time.Duration
 	AttemptTimeout time.Duration
+	Budget         int // of all calls: see Config
 }
 
-// Credential lets a request in.
-type Credential interface {
-	// Authorize sets the credential's header.
-	Authorize(ctx context.Context, header http.Header) error
-	// Renew is told the header of a request that was answered 401. It reports whether Authorize will set another credential now.
-	Renew(rejected http.Header) bool
-	// Cut returns text without the secret: a server may send back anything that it was sent.
-	Cut(text string) string
-	// Hide returns err, with a text without the secret.
-	Hide(err error) error
-}
-
-// Limiter paces attempts.
-type Limiter interface {
-	// Acquire waits for room for one attempt. done is called once: with the answer's header, or nil if none came.
-	Acquire(ctx context.Context) (done func(answer http.Header), err error)
-}
-
-// Call is one request, and whether it may be made twice.
+// Call is one call: the request, how it may be retried, and how its answer is read.
 type Call struct {
-	Method string
+	Info   ratelimit.Call
 	URL    url.URL
-	Header func() http.Header // anew for every attempt: middleware, a Jar and the credential write into it
+	Header func() http.Header // makes the header of one attempt; the attempt may change it
 	Body   []byte             // nil: none
-	Once   bool               // a request that may have arrived must not be sent again
-	Stream bool               // a 2xx answer's body is handed over unread
+	Policy *Policy
+	Once   bool // a request that may have been sent must not be sent again
+	Keyed  bool // the request bears an idempotency key
+	Stream bool // a 2xx answer's body is handed over unread
 }
 
-// Result is what is known of a call when it ends, whether it succeeded or not.
+// Result holds the facts of a call that has ended, successful or not.
 type Result struct {
 	StatusCode int // of the last attempt; 0: it got no answer
 	Header     http.Header
-	Body       []byte
-	Stream     *Stream // instead of Body, if the call asked for it and the answer is a 2xx; the caller closes it
+	Body       []byte  // valid until Free
+	Stream     *Stream // of a 2xx, instead of Body, if the call asked for it; the caller closes it
 	RetryAfter time.Duration
 	Attempts   []Attempt
-	Arrived    bool // an attempt may have taken effect though its answer did not say so
-	Complete   bool // the last attempt's answer arrived whole
+	Uncertain  bool  // an attempt may have taken effect without an answer that says so
+	Err        error // why there is no answer, or why the call was not retried; nil: the answer stands
+
+	attempts [1]Attempt // backs Attempts in the usual case
+	buffer   *buffer
 }
 
-// Attempt is one request of a call and what came of it.
+// Attempt is one request of a call.
 type Attempt struct {
-	StatusCode int
+	StatusCode int // 0: no answer
 	Err        error
 	Waited     time.Duration // before it
 	Took       time.Duration
 	RequestID  string
-	neverSent  bool
+
+	sent  bool // it may have reached the server
+	stale bool // it failed on a kept-alive connection before any byte of an answer
+	final bool // a retry would fail alike
 }
 
 // Engine makes calls to one service. It is safe for concurrent use.
 type Engine struct {
-	service    string
-	policy     Policy
-	credential Credential
-	limiter    Limiter
-	holds      bool
+	transport  http.RoundTripper
+	innermost  *innermost // below the middleware; nil: there is none
+	jar        http.CookieJar
+	timeout    time.Duration // of http.Client; 0: none
+	observed   bool          // code of the user's sees requests
+	credential *auth.Credential
+	limiter    ratelimit.Limiter
 	logger     *slog.Logger
-	loop       *retryablehttp.Client
-	gate       gate
+	pause      pause
 	budget     budget
 }
-
-// loopWait is what the retry loop itself waits, and admit does the rest: the loop's hook can't see the call. It is not 0,
-// for many timers of 0 at once crash the race detector in a testing/synctest bubble (Go issue 78156).
-const loopWait = time.Nanosecond
 
 // New returns an engine for c.
 func New(c Config) (*Engine, error) {
 	e := &Engine{
-		service: c.Service, policy: c.Policy, credential: c.Credential, limiter: c.Limiter, holds: c.Holds, logger: c.Logger,
-		budget: budget{tokens: budgetSize},
+		transport: c.HTTPClient.Transport, jar: c.HTTPClient.Jar, timeout: c.HTTPClient.Timeout,
+		observed:   c.Observed || len(c.Middleware) > 0,
+		credential: c.Credential, limiter: c.Limiter, logger: c.Logger, budget: newBudget(c.Budget),
 	}
-	e.gate.learner.Longest = c.Policy.MaxRetryAfter
-	if t := c.HTTPClient.Timeout; t > 0 {
-		// As the client's own Timeout it would also cut a stream short.
-		e.policy.AttemptTimeout = min(e.policy.AttemptTimeout, t)
+	if e.transport == nil {
+		e.transport = http.DefaultTransport
 	}
-	var next http.RoundTripper = c.HTTPClient.Transport
-	if next == nil {
-		next = http.DefaultTransport
+	if len(c.Middleware) > 0 {
+		e.innermost = &innermost{RoundTripper: e.transport}
+		e.transport = e.innermost
 	}
 	for i := len(c.Middleware) - 1; i >= 0; i-- {
-		if next = c.Middleware[i](next); next == nil {
+		if e.transport = c.Middleware[i](e.transport); e.transport == nil {
 			return nil, errors.New("a middleware returned no RoundTripper")
 		}
-	}
-	e.loop = &retryablehttp.Client{
-		HTTPClient:   &http.Client{Transport: attempter{engine: e, next: next}, Jar: c.HTTPClient.Jar},
-		RetryMax:     math.MaxInt, // check decides
-		CheckRetry:   e.check,
-		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return loopWait },
-		PrepareRetry: e.admit,
-		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	return e, nil
 }
 
-// Do makes the call. The order of things, each of which happens once an attempt:
+// Do makes the call. Each attempt passes these steps, in this order:
 //
-//	admit      wait: before a repeat, at the gate, for room under the limit; then set the credential
+//	prepare    wait for the end of a pause and for a permit, set the credential
 //	RoundTrip  send through middleware and transport, read the answer
-//	check      decide by the repeat table whether to do it again
+//	check      look the outcome up in the retry table
+//	backoff    the wait before the next attempt
 //
-// err is nil if an answer arrived whole and was not refused a repeat for lack of time. The result is never nil.
-func (e *Engine) Do(ctx context.Context, call Call) (*Result, error) {
-	x := &exchange{call: call, idleSince: time.Now()}
-	x.result.Attempts = x.attempts[:0]
-	defer x.back()
-	defer x.free(nil)
-	ctx = context.WithValue(ctx, exchangeKey{}, x)
+// The result is never nil.
+func (e *Engine) Do(ctx context.Context, call Call) *Result {
+	l := &loop{engine: e, call: call, result: &Result{}, idleSince: time.Now()}
+	l.result.Attempts = l.result.attempts[:0]
+	defer l.end()
+	client := &retryablehttp.Client{
+		HTTPClient:   &http.Client{Transport: l, Jar: e.jar},
+		RetryMax:     retryMax(call.Policy),
+		CheckRetry:   l.check,
+		Backoff:      l.backoff,
+		PrepareRetry: l.prepare,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
 	req := &retryablehttp.Request{Request: (&http.Request{
-		Method: call.Method, URL: &x.call.URL, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Method: call.Info.Method, URL: &l.call.URL, Host: call.URL.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)}
 	if call.Body != nil {
 		if err := req.SetBody(call.Body); err != nil {
-			return &x.result, err
+			l.result.Err = err
+			return l.result
 		}
 	}
-	if err := e.admit(req.Request); err != nil {
-		return &x.result, explained(ctx, err)
+	if err := l.prepare(req.Request); err != nil {
+		l.result.Err = explained(ctx, err)
+		return l.result
 	}
-	if x.header["Idempotency-Key"] != nil {
-		req.GetBody = nil // or net/http would send it again by itself, uncounted; any other only if nothing of it was written
+	if _, err := client.Do(req); err != nil && !l.decided { // a wait was ended, or refused
+		l.result.Err = join(l.result.Err, explained(ctx, err))
 	}
-	if _, err := e.loop.Do(req); err != nil && !x.settled {
-		return &x.result, explained(ctx, withoutURL(err)) // no attempt could be made, or the wait before it was ended
-	}
-	return &x.result, x.cause
+	return l.result
 }
 
-// admit comes before every attempt: nothing is sent too early, during a pause, over the limit, or without a credential.
-func (e *Engine) admit(req *http.Request) error {
-	ctx := req.Context()
-	x := exchangeOf(ctx)
-	if err := sleep(ctx, x.wait-loopWait); err != nil {
-		return err
-	}
+// retryMax is more than check ever grants: a renewed credential and a stale connection have one retry each.
+func retryMax(p *Policy) int { return min(max(p.MaxRetries, 0), math.MaxInt16) + maxAskedWaits + 2 }
+
+// admit waits until an attempt may be made: for the end of a pause, and for the limiter's permit.
+func (e *Engine) admit(ctx context.Context, call *Call) (permit, error) {
+	longest := call.Policy.MaxRetryAfter
 	for {
-		scout, passed, err := e.gate.enter(ctx, e.policy.MaxRetryAfter)
+		if err := e.pause.wait(ctx, longest, e.logger); err != nil {
+			return permit{}, err
+		}
+		release, err := e.acquire(ctx, call.Info)
 		if err != nil {
-			return err
+			return permit{}, err
 		}
-		x.scout = scout
-		if x.done == nil {
-			if x.done, err = e.room(ctx, scout != nil); err != nil {
-				return err
-			}
+		if probe, ok := e.pause.enter(longest); ok {
+			return permit{release, probe}, nil
 		}
-		if x.done == nil { // there was none to wait for
-			break
-		}
-		again := e.gate.pausedAgain(passed) // while we waited for room
-		if e.limiter != nil {
-			again = e.gate.paused() // the scout may stand at the end of this limiter's line: nobody in it waits for that
-		}
-		if !again {
-			break
-		}
-		if !e.holds {
-			x.free(nil)
-		}
-		x.back()
-	}
-	x.header = x.call.Header()
-	if err := e.credential.Authorize(ctx, x.header); err != nil {
-		return err
-	}
-	req.Header = make(http.Header) // for a Jar to add to
-	copyCookies(req.Header, x.header)
-	return nil
-}
-
-// room waits for room under the limit: the one that is known, else the one that was learned, which scouts put to the test.
-func (e *Engine) room(ctx context.Context, scout bool) (done func(http.Header), err error) {
-	switch {
-	case e.limiter != nil:
-		return e.limiter.Acquire(ctx)
-	case scout:
-		return nil, nil
-	}
-	release, err := e.gate.learner.Acquire(ctx)
-	if release == nil {
-		return nil, err
-	}
-	return func(http.Header) { release() }, nil
-}
-
-// Backoff waits as before the nth repeat of a call, from 0, or until ctx ends.
-func (e *Engine) Backoff(ctx context.Context, n int) error {
-	return sleep(ctx, backoff.Jitter(e.policy.MinBackoff, e.policy.MaxBackoff, n))
-}
-
-// exchange is the state of a call while it is made. Only the call's own goroutine touches it.
-type exchange struct {
-	call      Call
-	result    Result
-	attempts  [1]Attempt // where most results' Attempts are
-	limited   io.LimitedReader
-	header    http.Header       // of the coming or latest attempt
-	done      func(http.Header) // gives the limiter's room back
-	scout     func()            // this attempt goes first, and others wait for it
-	idleSince time.Time         // when the wait for the coming attempt began
-	wait      time.Duration     // before the coming attempt
-	retries   int               // repeats that count against MaxRetries
-	told      int               // repeats after a wait that the server asked for
-	renewed   bool              // the credential was renewed after a 401
-	checked   int               // attempts that check has seen
-	settled   bool              // check has said that the call ends
-	cause     error             // why it ends, unless the answer says it
-}
-
-type exchangeKey struct{}
-
-func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
-
-func (x *exchange) free(answer http.Header) {
-	if x.done != nil {
-		done := x.done
-		x.done = nil
-		done(answer)
+		release(ratelimit.Outcome{}) // a pause has begun meanwhile: the permit goes back unused
 	}
 }
 
-// back lets those go on who wait for this attempt's outcome.
-func (x *exchange) back() {
-	if x.scout != nil {
-		scout := x.scout
-		x.scout = nil
-		scout()
+// acquire waits for the limiter's permit. Nobody can tell how long, so the wait is logged when it
+// has lasted a second.
+func (e *Engine) acquire(ctx context.Context, info ratelimit.Call) (func(ratelimit.Outcome), error) {
+	if e.logger.Enabled(ctx, slog.LevelInfo) {
+		defer time.AfterFunc(longWait, func() {
+			e.logger.InfoContext(ctx, "clicknps: waiting for a permit of the rate limiter")
+		}).Stop()
+	}
+	return e.limiter.Acquire(ctx, info)
+}
+
+// permit is the right to make one attempt.
+type permit struct {
+	release func(ratelimit.Outcome) // nil: there is none
+	probe   *probe                  // nil: the attempt is no probe
+}
+
+// giveBack ends the permit. It does nothing the second time.
+func (p *permit) giveBack(outcome ratelimit.Outcome, endsPause bool) {
+	given := *p
+	*p = permit{}
+	if given.probe != nil {
+		defer given.probe.done(endsPause) // whatever release does, which may be the user's
+	}
+	if given.release != nil {
+		given.release(outcome)
 	}
 }
 
-func (x *exchange) last() *Attempt { return &x.result.Attempts[len(x.result.Attempts)-1] }
-
-// withoutURL strips net/http's wrapping: it prints the URL with its query.
+// withoutURL strips net/http's wrapping, which shows the URL with its query.
 func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return wrapped.Err
+	}
+	return err
+}
+
+// Sleep waits for d, or until ctx ends; the error then has ctx's error and its cause in the chain.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if ctx.Err() == nil && d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+			return nil
+		}
+	}
+	return cancellation(ctx)
+}
+
+// cancellation is ctx's error together with its cause, or nil while ctx lasts.
+func cancellation(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return explained(ctx, ctx.Err())
+}
+
+// explained is err with ctx's error and its cause in the chain, if ctx has ended.
+func explained(ctx context.Context, err error) error {
+	for _, reason := range []error{ctx.Err(), context.Cause(ctx)} {
+		if reason != nil && !errors.Is(err, reason) {
+			err = fmt.Errorf("%w: %w", err, reason)
+		}
 	}
 	return err
 }

@@ -1,192 +1,193 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/clicknps/go-sdk/internal/backoff"
 )
 
 const (
-	// tick is the precision of X-RateLimit-Reset: the window may end at any time within that second.
-	tick = time.Second
-	// farthest is the longest time to a reset that is believed.
-	farthest = time.Hour + tick
+	tick       = time.Second     // the precision of a reset: a window may end any time within that second
+	waver      = 2 * time.Second // by which resets of one window may differ: they are rounded
+	farthest   = time.Hour       // the longest time to a reset that is believed
+	maxWindows = 8               // that a server may have
 )
 
-// HeaderPacer keeps requests within the quota that the X-RateLimit-Limit, -Remaining and -Reset (unix seconds)
-// headers of each answer tell. It needs no configuration: before the first answer, all requests go.
-// The zero value is ready for use; a Window is for the estimates only. It is safe for concurrent use.
+// Headers is a [Limiter] that keeps requests within the quota that the X-RateLimit-Limit,
+// -Remaining and -Reset headers of the answers show. A server may have several windows, whose
+// headers then end in "-<name>"; all of them are kept. Before the first answer, all calls may go.
 //
-// A server that others use as well can still refuse requests; the pacer then waits for the next window.
-// Windows of a few seconds are paced more slowly than the server would allow, since a reset is told in whole seconds.
-type HeaderPacer struct {
-	Window time.Duration // of the server's quota, as its documentation says
-
-	queue    queue // its lock guards what follows
+// A server that others use as well can still refuse requests; the limiter then waits for the next
+// window. Windows of a few seconds are paced more slowly than the server would allow, since a
+// reset is in whole seconds.
+//
+// No wait is longer than maxWait, and whatever the headers say, one call may go when maxWait has
+// passed since the latest attempt began or ended.
+type Headers struct {
+	queue    // its lock guards the rest
+	window   time.Duration
 	inFlight int
-	lost     int // attempts so far that had no answer, or one without usable headers
-
-	limit   int           // requests a window; 0: nothing is known
-	left    int           // requests that the server still takes in this window, those in flight included
-	reset   int64         // X-RateLimit-Reset of the latest window that an answer came from
-	ends    time.Time     // when this window ends by our clock; zero: no answer came from it so far
-	longest time.Duration // time to a reset that was seen
+	lost     int                // attempts so far without an answer, or with one that left out a window
+	active   time.Time          // when an attempt last began or ended
+	windows  map[string]*window // by the end of the headers' names
 }
 
-// Acquire waits until one request may be sent in the lane of ctx, or until ctx ends, exactly like [Limiter.Acquire].
-//
-// done must be called with the header of the answer, or with nil if none came. Further calls do nothing.
-func (p *HeaderPacer) Acquire(ctx context.Context) (done func(answer http.Header), err error) {
-	if err := p.queue.acquire(ctx, p); err != nil {
-		return nil, err
+// window is what is known of one of the server's windows.
+type window struct {
+	limit  int
+	left   int           // requests that the server still takes in this window, those in flight included
+	reset  time.Time     // by the server's clock
+	ends   time.Time     // by our clock; zero: the window has ended, and no answer came from the next one yet
+	since  time.Time     // when the window became known
+	length time.Duration // the longest time to a reset that was seen
+}
+
+// NewHeaders returns a limiter that knows nothing yet. length is that of the server's window, for
+// [Headers.Quotas]. maxWait is the longest wait.
+func NewHeaders(length, maxWait time.Duration) *Headers {
+	h := &Headers{window: length, windows: map[string]*window{}}
+	h.rule, h.longest = h, maxWait
+	return h
+}
+
+// Quotas implements [Limiter]: of several windows, the one with the fewest requests left. It is
+// nil while none is known.
+func (h *Headers) Quotas(context.Context) ([]Quota, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.turnOver(time.Now())
+	if len(h.windows) == 0 {
+		return nil, nil
 	}
-	p.queue.mu.Lock()
-	lost := p.lost
-	p.queue.mu.Unlock()
-	finished := false
-	return func(answer http.Header) {
-		p.queue.mu.Lock()
-		defer p.queue.mu.Unlock()
-		if finished {
-			return
+	tightest := slices.MinFunc(slices.Collect(maps.Values(h.windows)), func(a, b *window) int {
+		return cmp.Or(a.left-b.left, a.limit-b.limit)
+	})
+	return []Quota{{Window: h.window, Limit: tightest.limit, Left: max(0, tightest.left-h.inFlight)}}, nil
+}
+
+// turnOver begins a new window where one has ended.
+func (h *Headers) turnOver(now time.Time) {
+	for _, w := range h.windows {
+		if !w.ends.IsZero() && !now.Before(w.ends) {
+			w.left, w.ends, w.since = w.limit, time.Time{}, now
 		}
-		finished = true
-		now := time.Now()
-		p.inFlight--
-		p.turnOver(now)
-		if q, ok := parseQuota(answer, now); ok {
-			p.learn(now, q, p.lost-lost)
+	}
+}
+
+func (h *Headers) next(now time.Time, _ bool) (wait time.Duration) {
+	h.turnOver(now)
+	for name, w := range h.windows {
+		switch {
+		case w.left > h.inFlight:
+		case !w.ends.IsZero():
+			wait = max(wait, w.ends.Sub(now))
+		case h.inFlight > 0:
+			wait = never
+		default: // a whole window without a usable answer: the server has changed, begin anew
+			delete(h.windows, name)
+		}
+	}
+	return min(wait, max(0, h.active.Add(h.longest).Sub(now)))
+}
+
+// earliest counts on the windows alone: nobody waits for the call that may go after maxWait.
+func (h *Headers) earliest(now time.Time, waiting []*waiter) (wait time.Duration) {
+	h.turnOver(now)
+	for _, w := range h.windows {
+		if last := h.inFlight + len(waiting) - w.left; last > 0 && !w.ends.IsZero() {
+			wait = max(wait, w.ends.Sub(now)+time.Duration((last-1)/w.limit)*w.length)
+		}
+	}
+	return wait
+}
+
+func (h *Headers) take(now time.Time) (done func(time.Time, Outcome)) {
+	sent, lost, active := now, h.lost, h.active
+	h.inFlight++
+	h.active = now
+	return func(now time.Time, outcome Outcome) {
+		h.inFlight--
+		if outcome.Sent {
+			h.active = now
+			h.learn(now, sent, h.lost-lost, outcome.Header)
 		} else {
-			p.left--
-			p.lost++
+			h.active = active
 		}
-		p.queue.serve(now, p)
-	}, nil
+	}
 }
 
-// Remaining returns what is left now of the quota; nothing while that is not known.
-func (p *HeaderPacer) Remaining() []Budget {
-	p.queue.mu.Lock()
-	defer p.queue.mu.Unlock()
-	p.turnOver(time.Now())
-	if p.limit == 0 {
-		return nil
+// learn takes over what an answer shows. lost is the number of requests that the server may have
+// received after this one, and whose answers will not show it.
+func (h *Headers) learn(now, sent time.Time, lost int, header http.Header) {
+	h.turnOver(now)
+	shown := parseHeaders(now, header)
+	missing := len(shown) == 0
+	for name, w := range h.windows {
+		if shown[name] == nil {
+			w.left--
+			missing = true
+		}
 	}
-	return []Budget{{Rule: Rule{Limit: p.limit, Window: p.Window}, Left: max(0, p.left-p.inFlight)}}
+	if missing {
+		h.lost++
+	}
+	for name, s := range shown {
+		s.left -= lost
+		if w := h.windows[name]; w != nil {
+			w.learn(s, !sent.Before(w.since))
+		} else if len(h.windows) < maxWindows {
+			h.windows[name] = s
+		}
+	}
+	if wait := h.earliest(now, make([]*waiter, 1)); wait > h.longest {
+		for len(h.waiting) > 0 {
+			h.finish(h.waiting[0], nil, &backoff.RefusedError{Wait: wait})
+		}
+	}
 }
 
-// Estimate returns how long it takes until n more requests of lane have been sent, like [Limiter.Estimate].
-func (p *HeaderPacer) Estimate(lane Lane, n int) time.Duration {
-	p.queue.mu.Lock()
-	defer p.queue.mu.Unlock()
-	if n <= 0 {
-		return 0
-	}
-	now := time.Now()
-	p.turnOver(now)
-	waiting := p.queue.upTo(lane)
-	waiting[lane] += n + p.inFlight
-	last := p.numberOfLast(waiting)
-	if p.limit == 0 || last <= 0 {
-		return 0
-	}
-	window := max(p.Window, p.longest, tick)
-	next := window
-	if !p.ends.IsZero() {
-		next = p.ends.Sub(now)
-	}
-	windows := (last - 1) / p.limit
-	if windows >= int((never-next)/window) {
-		return never
-	}
-	return next + time.Duration(windows)*window
-}
-
-// learn takes over what an answer tells. uncounted is the number of requests that the server may have received
-// after this one, and which will never tell so themselves.
-func (p *HeaderPacer) learn(now time.Time, q headerQuota, uncounted int) {
-	newer := p.limit == 0 || q.reset > p.reset+1 // some servers' resets waver by a second
-	older := q.reset < p.reset-1 || p.ends.IsZero()
-	ends := now.Add(q.toReset + tick)
-	switch {
-	case newer:
-		p.limit, p.left, p.reset, p.ends = q.limit, q.remaining-uncounted, q.reset, ends
-	case older:
-		return // a straggler from a window that has ended
+// learn takes over what an answer shows of the window. current says that the request was sent in
+// this window, or in a later one.
+func (w *window) learn(shown *window, current bool) {
+	switch difference := shown.reset.Sub(w.reset); {
+	case difference > waver || current && (difference < -waver || w.ends.IsZero()):
+		shown.length = max(w.length, shown.length)
+		*w = *shown
+	case difference < -waver || w.ends.IsZero(): // it comes late, from a window that has ended
 	default:
-		p.limit, p.left = q.limit, min(p.left, q.remaining-uncounted)
-		if ends.Before(p.ends) { // each is late by the answer's journey and a part of a second: the earliest is the best
-			p.ends = ends
+		w.limit, w.length = shown.limit, max(w.length, shown.length)
+		w.left = min(w.left, shown.left)
+		if shown.ends.Before(w.ends) { // each is late by the answer's journey: the earliest is the best
+			w.ends = shown.ends
 		}
 	}
-	p.longest = max(p.longest, q.toReset)
 }
 
-// turnOver begins a new window when the present one has ended.
-func (p *HeaderPacer) turnOver(now time.Time) {
-	if !p.ends.IsZero() && !now.Before(p.ends) {
-		p.left, p.ends = p.limit, time.Time{}
+// parseHeaders reads the windows that an answer's headers show completely, by the end of the
+// headers' names.
+func parseHeaders(now time.Time, header http.Header) map[string]*window {
+	windows := map[string]*window{}
+	// In whole seconds, rounded down: the time to the reset is never too short.
+	server := backoff.ServerTime(header)
+	for key := range header {
+		name, ok := strings.CutPrefix(key, "X-Ratelimit-Remaining")
+		if !ok {
+			continue
+		}
+		limit, errLimit := strconv.ParseUint(header.Get("X-Ratelimit-Limit"+name), 10, 31)
+		left, errLeft := strconv.ParseUint(header.Get(key), 10, 31)
+		reset, ok := backoff.Reset(header.Get("X-Ratelimit-Reset"+name), server)
+		if errLimit == nil && errLeft == nil && ok && limit > 0 && left <= limit && !reset.Before(server) {
+			length := min(reset.Sub(server), farthest)
+			windows[name] = &window{int(limit), int(left), reset, now.Add(length + tick), now, length}
+		}
 	}
-}
-
-func (p *HeaderPacer) take() { p.inFlight++ }
-
-func (p *HeaderPacer) giveBack() { p.inFlight-- }
-
-func (p *HeaderPacer) next(now time.Time, _ Lane) time.Duration {
-	p.turnOver(now)
-	switch {
-	case p.limit == 0 || p.left > p.inFlight:
-		return 0
-	case !p.ends.IsZero():
-		return p.ends.Sub(now)
-	case p.inFlight > 0:
-		return never
-	default: // a whole window without a usable answer: the server has changed, begin anew
-		p.limit = 0
-		return 0
-	}
-}
-
-func (p *HeaderPacer) earliest(now time.Time, waiting [lanes]int) time.Duration {
-	p.turnOver(now)
-	last := p.numberOfLast(waiting)
-	if p.limit == 0 || last <= 0 || p.ends.IsZero() {
-		return 0 // at once, or after any of the answers to come
-	}
-	return p.ends.Sub(now) + time.Duration((last-1)/p.limit)*p.longest
-}
-
-// numberOfLast numbers the last of the waiting requests, counted from the next window's first, which is 1.
-func (p *HeaderPacer) numberOfLast(waiting [lanes]int) int {
-	last := -p.left
-	for _, n := range waiting {
-		last += n
-	}
-	return last
-}
-
-// headerQuota is what the headers of one answer say.
-type headerQuota struct {
-	limit, remaining int
-	reset            int64         // unix seconds by the server's clock
-	toReset          time.Duration // from now
-}
-
-// parseQuota reads an answer's headers; ok is false unless all of them are there and make sense.
-func parseQuota(h http.Header, now time.Time) (q headerQuota, ok bool) {
-	limit, errLimit := strconv.ParseUint(h.Get("X-Ratelimit-Limit"), 10, 31)
-	remaining, errRemaining := strconv.ParseUint(h.Get("X-Ratelimit-Remaining"), 10, 31)
-	reset, errReset := strconv.ParseUint(h.Get("X-Ratelimit-Reset"), 10, 40)
-	if errLimit != nil || errRemaining != nil || errReset != nil || limit == 0 || remaining > limit {
-		return headerQuota{}, false
-	}
-	clock := now
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		clock = date // the server's clock, cut to the second: the time to the reset is never too short
-	}
-	q = headerQuota{limit: int(limit), remaining: int(remaining), reset: int64(reset)}
-	q.toReset = time.Unix(q.reset, 0).Sub(clock)
-	return q, 0 <= q.toReset && q.toReset <= farthest
+	return windows
 }

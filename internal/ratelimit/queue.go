@@ -1,141 +1,141 @@
 package ratelimit
 
 import (
-	"container/list"
 	"context"
-	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/clicknps/go-sdk/internal/backoff"
 )
 
-// WaitError refuses a wait that can't end before the context's deadline.
-type WaitError struct {
-	Wait time.Duration // the shortest wait that was possible
-}
-
-func (e *WaitError) Error() string {
-	return fmt.Sprintf("rate limit: the wait of %v would outlive the deadline", e.Wait)
-}
-
-// Unwrap makes the error a [context.DeadlineExceeded].
-func (e *WaitError) Unwrap() error { return context.DeadlineExceeded }
-
-// never is the wait for a place that no clock frees, only an answer.
+// never is a wait that only the end of another attempt can end.
 const never time.Duration = 1<<63 - 1
 
-// quota decides when a request may go; a queue decides which one. Its methods are called with the queue locked.
-type quota interface {
-	// next returns how long the lane's first request has to wait before it is worth to ask again; 0: it may go now.
-	next(now time.Time, lane Lane) time.Duration
-	// earliest returns the shortest possible wait of the last of so many requests, which go in the lanes' order.
-	earliest(now time.Time, waiting [lanes]int) time.Duration
-	// take takes a place for a request that goes now.
-	take()
-	// giveBack returns a place whose request was not sent.
-	giveBack()
+// rule decides when a call may go; the queue decides which one. Its methods are called with the
+// queue locked.
+type rule interface {
+	// next returns how long the first waiting call must wait before it is worth asking again.
+	// 0: it may go.
+	next(now time.Time, bulk bool) time.Duration
+	// earliest returns the shortest wait of the last of the first waiting calls.
+	earliest(now time.Time, waiting []*waiter) time.Duration
+	// take grants a permit. done, called with the queue locked, takes it back.
+	take(now time.Time) (done func(now time.Time, outcome Outcome))
 }
 
-// queue is the one line that requests wait in, whatever they wait for.
+// queue holds the calls that wait for a permit.
 type queue struct {
-	mu    sync.Mutex
-	lanes [lanes]list.List // of chan struct{}, closed when it is that request's turn
-	alarm *time.Timer      // set while somebody waits for a time, else nil
+	rule    rule
+	longest time.Duration // no wait is longer
+
+	mu      sync.Mutex
+	waiting []*waiter   // interactive calls before bulk calls
+	alarm   *time.Timer // set while a call waits for a point in time; else nil
 }
 
-// acquire takes a place of quota, waiting for it if need be.
-func (q *queue) acquire(ctx context.Context, quota quota) error {
+// waiter is a call in the queue.
+type waiter struct {
+	bulk    bool
+	ready   chan struct{} // closed when release or err is set
+	release func(Outcome)
+	err     error
+}
+
+// Acquire implements [Limiter].
+func (q *queue) Acquire(ctx context.Context, call Call) (release func(Outcome), err error) {
 	if ctx.Err() != nil {
-		return gaveUp(ctx)
+		return nil, backoff.Ended(ctx, "a permit")
 	}
-	turn, leave, err := q.enter(ctx, quota)
-	if turn == nil {
-		return err
-	}
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
-		leave()
-		return gaveUp(ctx)
-	}
-}
-
-// enter takes a place at once, or else gets in line. A nil turn means that there is nothing to wait for.
-func (q *queue) enter(ctx context.Context, quota quota) (turn <-chan struct{}, leave func(), err error) {
-	lane := LaneOf(ctx)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-
-	now := time.Now()
-	waiting := q.upTo(lane)
-	if waiting == [lanes]int{} && quota.next(now, lane) == 0 {
-		quota.take()
-		return nil, nil, nil
-	}
-	waiting[lane]++
-	if deadline, ok := ctx.Deadline(); ok {
-		if wait := quota.earliest(now, waiting); wait >= deadline.Sub(now) {
-			return nil, nil, &WaitError{Wait: wait}
+	w := &waiter{bulk: call.Bulk, ready: make(chan struct{})}
+	if q.enter(ctx, w) {
+		select {
+		case <-w.ready:
+		case <-ctx.Done():
+			q.giveUp(w, backoff.Ended(ctx, "a permit"))
+		case <-time.After(q.longest): // a server may put its reset off again and again
+			q.giveUp(w, &backoff.RefusedError{Wait: q.longest})
 		}
 	}
-	ch := make(chan struct{})
-	place := q.lanes[lane].PushBack(ch)
-	q.serve(now, quota)
-	return ch, func() { q.leave(lane, place, quota) }, nil
+	return w.release, w.err
 }
 
-// leave gives up a place in line, or the turn that came at the same moment.
-func (q *queue) leave(lane Lane, place *list.Element, quota quota) {
+// enter adds a call to the queue, and reports whether it must wait. It may get its permit at once,
+// or be refused because its wait would be too long.
+func (q *queue) enter(ctx context.Context, w *waiter) (waits bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	select {
-	case <-place.Value.(chan struct{}):
-		quota.giveBack()
-	default:
-		q.lanes[lane].Remove(place)
+	now, place := time.Now(), len(q.waiting)
+	if first := slices.IndexFunc(q.waiting, func(w *waiter) bool { return w.bulk }); first >= 0 && !w.bulk {
+		place = first
 	}
-	q.serve(time.Now(), quota)
+	q.waiting = slices.Insert(q.waiting, place, w)
+	q.serve(now)
+	place = slices.Index(q.waiting, w)
+	if _, limited := ctx.Deadline(); place < 0 || !limited && q.longest == never {
+		return place >= 0 // saves the work of predicting the wait
+	}
+	err := backoff.Check(ctx, q.rule.earliest(now, q.waiting[:place+1]), q.longest)
+	if err != nil {
+		q.finish(w, nil, err)
+		q.serve(now)
+	}
+	return err == nil
 }
 
-// serve lets everybody go whose turn it is, and sets the alarm for who is next.
-// It runs when the alarm goes off, and after everything else that can free a place; the queue is locked.
-func (q *queue) serve(now time.Time, quota quota) {
+// giveUp ends the wait of a call with err, unless it has ended.
+func (q *queue) giveUp(w *waiter, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.serve(time.Now()) // its permit may become free at this very moment
+	q.finish(w, nil, err)
+	q.serve(time.Now())
+}
+
+// finish takes a call out of the queue, if it is still there.
+func (q *queue) finish(w *waiter, release func(Outcome), err error) {
+	if i := slices.Index(q.waiting, w); i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+		w.release, w.err = release, err
+		close(w.ready)
+	}
+}
+
+// serve grants all permits that are free, and sets the alarm for the next one. It must be called
+// with the queue locked, after everything that may free a permit or change who is first.
+func (q *queue) serve(now time.Time) {
 	if q.alarm != nil {
 		q.alarm.Stop()
 		q.alarm = nil
 	}
-	for lane := range q.lanes {
-		line := &q.lanes[lane]
-		for line.Len() > 0 {
-			if wait := quota.next(now, Lane(lane)); wait > 0 {
-				q.serveAfter(wait, quota)
-				return
-			}
-			quota.take()
-			close(line.Remove(line.Front()).(chan struct{}))
+	for len(q.waiting) > 0 {
+		first := q.waiting[0]
+		switch wait := q.rule.next(now, first.bulk); {
+		case wait == never:
+			return
+		case wait > 0:
+			q.alarm = time.AfterFunc(wait, func() {
+				q.mu.Lock()
+				defer q.mu.Unlock()
+				q.serve(time.Now())
+			})
+			return
 		}
+		q.finish(first, q.permit(now), nil)
 	}
 }
 
-func (q *queue) serveAfter(wait time.Duration, quota quota) {
-	if wait == never {
-		return
-	}
-	q.alarm = time.AfterFunc(wait, func() {
+// permit takes a permit, and returns the function that takes it back. Only its first call counts.
+func (q *queue) permit(now time.Time) (release func(Outcome)) {
+	done := q.rule.take(now)
+	return func(outcome Outcome) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
-		q.serve(time.Now(), quota)
-	})
-}
-
-// upTo counts the requests that go before a newcomer to lane.
-func (q *queue) upTo(lane Lane) (waiting [lanes]int) {
-	for i := range q.lanes[:lane+1] {
-		waiting[i] = q.lanes[i].Len()
+		if done != nil {
+			now := time.Now()
+			done(now, outcome)
+			done = nil
+			q.serve(now)
+		}
 	}
-	return waiting
-}
-
-func gaveUp(ctx context.Context) error {
-	return fmt.Errorf("waiting for the rate limit: %w", context.Cause(ctx))
 }

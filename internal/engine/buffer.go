@@ -1,0 +1,48 @@
+package engine
+
+import (
+	"bytes"
+	"io"
+	"sync"
+)
+
+// buffer holds an answer's body. Buffers are used again, so nothing may keep their bytes.
+type buffer struct{ data []byte }
+
+var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+// maxPooled is the capacity, in bytes, up to which a buffer is kept for another answer.
+const maxPooled = 1 << 20
+
+func newBuffer() *buffer { return buffers.Get().(*buffer) }
+
+// Free gives the memory of Body back. Body must not be used any more.
+func (r *Result) Free() {
+	if r.buffer != nil && cap(r.buffer.data) <= maxPooled {
+		buffers.Put(r.buffer)
+	}
+	r.Body, r.buffer = nil, nil
+}
+
+// readFrom reads at most limit bytes. length is how many the answer claims to have, or negative.
+func (b *buffer) readFrom(r io.Reader, limit, length int64) error {
+	b.data = b.data[:0]
+	size := int(min(max(length, bytes.MinRead), limit, maxPooled)) + 1 // one more, to see the end
+	if size > cap(b.data) {
+		b.data = make([]byte, 0, size)
+	}
+	for int64(len(b.data)) < limit {
+		if len(b.data) == cap(b.data) {
+			b.data = append(b.data, 0)[:len(b.data)]
+		}
+		n, err := r.Read(b.data[len(b.data):min(int64(cap(b.data)), limit)])
+		b.data = b.data[:len(b.data)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
