@@ -271,6 +271,10 @@ func TestRequestsOfASearch(t *testing.T) {
 		"pages of 9, 10 said": {50, all[30:], 9, says10, []int{50, 29, 20, 28}},
 		"pages of 9":          {50, all[30:], 9, nil, []int{50, 29, 21, 13, 21}},
 		"pages of 1":          {50, all[47:53], 1, nil, []int{50, 5, 4, 3, 4, 4, 5, 5}},
+		"up, pages of 1": {
+			5, slices.Concat(ids(100, 108), all[:8]), 1, nil,
+			[]int{5, 4, 6, 3, 7, 2, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15},
+		},
 		"up": {
 			19, slices.Concat(ids(100, 150), all[:30]), 0, nil,
 			[]int{19, 10, 29, 1, 39, 0, 49, 59, 68, 77, 69, 78},

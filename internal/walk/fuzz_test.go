@@ -30,11 +30,13 @@ func FuzzBookmark(f *testing.F) {
 		case err != nil:
 			require.True(t, errors.Is(err, walk.ErrBookmark) || errors.Is(err, walk.ErrChanged), err)
 			require.Empty(t, got)
-			require.Equal(t, given, bookmark)
+			if errors.Is(err, walk.ErrBookmark) {
+				require.Equal(t, given, bookmark)
+			}
 		case given == "":
 			require.Equal(t, l.items, got)
-		default:
-			require.Equal(t, l.items[45-len(got):], append([]string{}, got...))
+		default: // forged, it may leave out items that the list has
+			require.IsIncreasing(t, append([]string{""}, got...), "in order, and none twice")
 			require.LessOrEqual(t, len(bookmark), 110)
 		}
 	})
