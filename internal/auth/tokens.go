@@ -109,7 +109,7 @@ func (t *tokens) finish(f *fetch, token Token, err error) {
 		t.replace(token)
 		t.renewAt = time.Time{}
 		if !token.Expiry.IsZero() {
-			t.renewAt = token.Expiry.Add(-min(renewEarly, max(0, time.Until(token.Expiry)/2)))
+			t.renewAt = token.Expiry.Add(-min(renewEarly, time.Until(token.Expiry)/2))
 		}
 	case time.Now().Before(t.current.Expiry):
 		err = nil // the current token still serves; the next call tries again

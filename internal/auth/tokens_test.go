@@ -92,10 +92,18 @@ func TestShortLivedTokens(t *testing.T) {
 		<-time.After(1)
 		requireValue(t, c, "Bearer token-2")
 
-		expired := &login{issue: numbered(-time.Second)}
-		c = bearer(expired)
-		requireValue(t, c, "Bearer token-1") // the server judges
-		requireValue(t, c, "Bearer token-2")
+		for _, lifetime := range []time.Duration{-1, -time.Second, -1000 * time.Hour} { // expired
+			c = bearer(&login{issue: numbered(lifetime)})
+			requireValue(t, c, "Bearer token-1") // the server judges
+			requireValue(t, c, "Bearer token-2")
+		}
+		longAgo := &login{issue: func(int) (auth.Token, error) {
+			return auth.Token{Value: jwt(`{"exp":1}`)}, nil
+		}}
+		c = bearer(longAgo)
+		requireValue(t, c, "Bearer "+jwt(`{"exp":1}`))
+		requireValue(t, c, "Bearer "+jwt(`{"exp":1}`))
+		assert.Equal(t, 2, longAgo.fetched, "an exp of 1 is an expiry")
 	})
 }
 
@@ -116,6 +124,24 @@ func TestTokenWithoutExpiry(t *testing.T) {
 			assert.Equal(t, 1, l.fetched)
 		})
 	}
+}
+
+// The expiry of the token before does not count any more.
+func TestTokenWithoutExpiryAfterOneWithExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &login{issue: func(n int) (auth.Token, error) {
+			if n == 1 {
+				return numbered(time.Hour)(n)
+			}
+			return numbered(0)(n)
+		}}
+		c := bearer(l)
+		requireValue(t, c, "Bearer token-1")
+		<-time.After(time.Hour)
+		requireValue(t, c, "Bearer token-2")
+		<-time.After(1000 * time.Hour)
+		requireValue(t, c, "Bearer token-2")
+	})
 }
 
 func TestRenewReplacesARejectedToken(t *testing.T) {

@@ -97,9 +97,9 @@ func (h *Headers) next(now time.Time, _ bool) (wait time.Duration) {
 	return min(wait, max(0, h.active.Add(h.longest).Sub(now)))
 }
 
-// earliest counts on the windows alone: nobody waits for the call that may go after maxWait.
+// earliest counts on the windows alone: nobody waits for the call that may go after maxWait. Its
+// callers have turned the windows over.
 func (h *Headers) earliest(now time.Time, waiting []*waiter) (wait time.Duration) {
-	h.turnOver(now)
 	for _, w := range h.windows {
 		if last := h.inFlight + len(waiting) - w.left; last > 0 && !w.ends.IsZero() {
 			wait = max(wait, w.ends.Sub(now)+time.Duration((last-1)/w.limit)*w.length)

@@ -41,15 +41,19 @@ func TestHeadersRefuseAndGiveUp(t *testing.T) {
 
 // The next windows are expected to be as long as the longest time to a reset so far.
 func TestHeadersExpectWindowsOfTheSameLength(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, reset := headersOf(), inAMinute()
-		answer(t, h, quotaHeader(1, 1, reset))
-		travel(30 * time.Second)
-		answer(t, h, quotaHeader(1, 0, reset))
-		waiting := enqueue(t.Context(), h, Call{})
-		requireRefused(t, h, Call{}, 90*time.Second, 91*time.Second)
-		require.NoError(t, <-waiting)
-	})
+	for name, windows := range map[string]time.Duration{"the same window": 0, "the next one": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, later := headersOf(), windows*time.Minute
+				answer(t, h, quotaHeader(1, 1, inAMinute()))
+				travel(30*time.Second + later)
+				answer(t, h, quotaHeader(1, 0, time.Now().Add(30*time.Second).Unix()))
+				waiting := enqueue(t.Context(), h, Call{})
+				requireRefused(t, h, Call{}, 90*time.Second, 91*time.Second)
+				require.NoError(t, <-waiting)
+			})
+		})
+	}
 }
 
 // A wait of exactly maxWait is granted, also when an answer brings it about for a call that waits.
@@ -134,6 +138,15 @@ func TestHeadersRefuseWaitingCallsToo(t *testing.T) {
 		}
 		assert.False(t, alarmed(&h.queue))
 	})
+	synctest.Test(t, func(t *testing.T) {
+		h, start := headersOf(), time.Now()
+		last := attempts(t, h, 2)
+		last[0](quotaHeader(2, 1, inAMinute()))
+		waiting := enqueue(t.Context(), h, Call{})
+		last[1](quotaHeader(2, 1, start.Add(10*time.Minute).Unix()))
+		require.NoError(t, <-waiting, "the far window has a permit for it")
+		assert.Zero(t, time.Since(start))
+	})
 }
 
 // A server that puts its reset off again and again is not waited for longer than maxWait.
@@ -201,7 +214,7 @@ func TestHeadersRememberFewWindows(t *testing.T) {
 		for i := range 1000 {
 			answer(t, h, quotaHeader(1<<30, 1<<29, inAMinute(), fmt.Sprint("-", i)))
 		}
-		assert.Len(t, h.windows, maxWindows)
+		assert.Len(t, h.windows, 8)
 	})
 }
 
@@ -228,6 +241,7 @@ func TestHeadersIgnoreNonsense(t *testing.T) {
 		"words":             {"many", "some", "later", date, 0},
 		"a fraction":        {"100", "9.5", soon, date, 0},
 		"overflow":          {"99999999999999999999", "5", soon, date, 0},
+		"over 31 bits":      {"2147483648", "5", soon, date, 0},
 		"huge":              {"100", "99", "9223372036854775807", date, time.Hour + tick},
 		"far away":          {"100", "99", fmt.Sprint(now.Unix() + 3601), date, time.Hour + tick},
 		"an hour":           {"100", "99", fmt.Sprint(now.Unix() + 3600), date, time.Hour + tick},

@@ -252,6 +252,27 @@ func TestHeadersCountWhatGotNoAnswerBeforeTheFirst(t *testing.T) {
 	})
 }
 
+// An answer that shows one of two windows counts in the other, too.
+func TestHeadersCountAnswersThatLeaveOutAWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, reset := headersOf(), inAMinute()
+		both := func(short, long int) http.Header {
+			header := quotaHeader(10, short, reset, "-short")
+			for name, values := range quotaHeader(100, long, reset, "-long") {
+				header[name] = values
+			}
+			return header
+		}
+		dones := attempts(t, h, 3)
+		dones[0](both(9, 99))
+		dones[1](quotaHeader(10, 7, reset, "-short"))
+		assert.Equal(t, 98, h.windows["-Long"].left)
+		dones[2](both(8, 98)) // counted by the server before the second
+		assert.Equal(t, 97, h.windows["-Long"].left)
+		assert.Equal(t, 7, h.windows["-Short"].left)
+	})
+}
+
 func TestHeadersCountNothingThatWasNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := headersOf()
@@ -354,21 +375,25 @@ func TestHeadersIgnoreLateAnswersOfTheWindowBefore(t *testing.T) {
 }
 
 func TestHeadersBearWaveringResets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h, reset := headersOf(), inAMinute()
-		dones := attempts(t, h, 5)
-		for i, header := range []http.Header{
-			quotaHeader(100, 50, reset), quotaHeader(100, 47, reset-1), quotaHeader(100, 49, reset),
-			quotaHeader(100, 48, reset+2),
-			quotaHeader(100, 49, reset-2),
-		} {
-			dones[i](header)
-		}
-		assert.Equal(t, 47, available(h), "all of the same window")
-		assert.Equal(t, time.Minute-2*time.Second+tick, time.Until(h.windows[""].ends), "the earliest end")
-		answer(t, h, quotaHeader(100, 99, reset+3))
-		assert.Equal(t, 99, available(h), "a new window")
-	})
+	for _, took := range []time.Duration{0, time.Second} { // were they sent before the window was known?
+		synctest.Test(t, func(t *testing.T) {
+			h, reset := headersOf(), inAMinute()
+			dones := attempts(t, h, 5)
+			travel(took)
+			for i, header := range []http.Header{
+				quotaHeader(100, 50, reset), quotaHeader(100, 47, reset-1), quotaHeader(100, 49, reset),
+				quotaHeader(100, 48, reset+2),
+				quotaHeader(100, 49, reset-2),
+			} {
+				dones[i](header)
+			}
+			assert.Equal(t, 47, available(h), "all of the same window")
+			end := time.Minute - 2*time.Second + tick - took
+			assert.Equal(t, end, time.Until(h.windows[""].ends), "the earliest end")
+			answer(t, h, quotaHeader(100, 99, reset+3))
+			assert.Equal(t, 99, available(h), "a new window")
+		})
+	}
 }
 
 // An answer to a request that went after the limiter thought that a new window had begun is of
