@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 	"github.com/clicknps/go-sdk/clicknpstest"
 )
 

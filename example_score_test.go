@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 func ExampleCategorize() {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 // goldens are the golden bodies whose names match a pattern.

@@ -5,7 +5,30 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
+
+	"github.com/clicknps/go-sdk/internal/auth"
 )
+
+// WithIdempotencyKey sets the key of a POST to ClickNPS: 1–255 bytes of printable ASCII, without a
+// space at either end. A POST with a key that ClickNPS has seen has no second effect. By default,
+// each call has a random key.
+func WithIdempotencyKey(key string) RequestOption {
+	return requestOption(func(o *requestOptions) error {
+		switch {
+		case key == "":
+			return invalid("Idempotency-Key", "the key must not be empty")
+		case len(key) > 255:
+			return invalid("Idempotency-Key", "the key must not be longer than 255 bytes")
+		case !auth.Printable(key) || strings.TrimSpace(key) != key:
+			return invalid("Idempotency-Key",
+				"the key must be printable ASCII without a space at either end")
+		}
+		o.key = key
+		o.given = append(o.given, parameter{"WithIdempotencyKey", "Idempotency-Key"})
+		return nil
+	})
+}
 
 // NewIdempotencyKey returns a random key.
 func NewIdempotencyKey() string { return rand.Text() }

@@ -1,11 +1,14 @@
 package clicknps_test
 
 import (
+	"bytes"
 	"context"
-	"math"
+	"log"
+	"log/slog"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -65,81 +68,6 @@ func TestOptionsThatCannotBeRight(t *testing.T) {
 			assert.Contains(t, err.Error(), tt.naming)
 			assert.NotContains(t, err.Error(), secret)
 		})
-	}
-}
-
-func policy(p clicknps.RetryPolicy) []clicknps.Option {
-	return []clicknps.Option{clicknps.WithRetryPolicy(p)}
-}
-
-func TestEmptyCredentials(t *testing.T) {
-	t.Parallel()
-	for _, opt := range []clicknps.Option{clicknps.WithAPIKey(""), clicknps.WithSalesOSToken(""), clicknps.WithSalesOSAPIKey("")} {
-		_, err := clicknps.New(opt)
-		require.ErrorIs(t, err, clicknps.ErrMissingCredentials)
-		require.ErrorIs(t, err, clicknps.ErrInvalidParams)
-	}
-}
-
-func TestBaseURLsThatCannotBeRight(t *testing.T) {
-	t.Parallel()
-	for name, url := range map[string]string{
-		"empty":            "",
-		"no scheme":        "api.clicknps.com/v1",
-		"no scheme, port":  "localhost:8080/v1",
-		"relative":         "/v1",
-		"no host":          "https:///v1",
-		"port only":        "https://:443/v1",
-		"opaque":           "https:api.clicknps.com",
-		"other scheme":     "ftp://api.clicknps.com/v1",
-		"query":            "https://api.clicknps.com/v1?key=" + secret,
-		"empty query":      "https://api.clicknps.com/v1?",
-		"fragment":         "https://api.clicknps.com/v1#top",
-		"user":             "https://user@api.clicknps.com/v1",
-		"password":         "https://user:" + secret + "@api.clicknps.com/v1",
-		"bad escape":       "https://user:" + secret + "@api.clicknps.com/%zz",
-		"space":            " https://api.clicknps.com/v1",
-		"newline":          "https://api.clicknps.com/v1\n",
-		"plain HTTP":       "http://api.clicknps.com/v1",
-		"almost loopback":  "http://localhost.example.com/v1",
-		"almost loopback2": "http://127.0.0.1.example.com/v1",
-		"private network":  "http://192.168.0.1/v1",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for option, opt := range map[string]clicknps.Option{"WithBaseURL": clicknps.WithBaseURL(url), "WithSalesOSBaseURL": clicknps.WithSalesOSBaseURL(url)} {
-				client, err := clicknps.New(opt)
-				assert.Nil(t, client)
-				require.ErrorIs(t, err, clicknps.ErrInvalidParams)
-				assert.Contains(t, err.Error(), option+":")
-				assert.NotContains(t, err.Error(), secret)
-			}
-		})
-	}
-}
-
-func TestPlainHTTPIfAllowed(t *testing.T) {
-	t.Parallel()
-	w := newWire(reply(200, golden(t, "survey.json")))
-	_, err := w.client(t, clicknps.WithPlainHTTP(), clicknps.WithBaseURL("http://nps.internal/v1")).Surveys.Get(t.Context(), "s")
-	require.NoError(t, err)
-	assert.Equal(t, "/v1/surveys/s", w.sent()[0].Path)
-}
-
-// A bound that is given draws a default along that would contradict it.
-func TestRetryPolicyBounds(t *testing.T) {
-	t.Parallel()
-	for _, p := range []clicknps.RetryPolicy{
-		{},
-		{MaxRetries: -1},
-		{MinBackoff: time.Minute},
-		{MaxBackoff: time.Millisecond},
-		{MinBackoff: time.Second, MaxBackoff: time.Second},
-		{MaxRetries: math.MaxInt32, MinBackoff: 1, MaxBackoff: math.MaxInt32, MaxRetryAfter: math.MaxInt32, AttemptTimeout: math.MaxInt32},
-	} {
-		w := newWire(reply(200, golden(t, "survey.json")))
-		_, err := w.client(t, clicknps.WithRetryPolicy(p)).Surveys.Get(t.Context(), "s")
-		require.NoError(t, err, "%+v", p)
 	}
 }
 
@@ -216,5 +144,53 @@ func TestEnvironment(t *testing.T) {
 			assert.Equal(t, tt.salesOSKey, sent["/v1/nps-surveys/s"].Get("X-API-Key"))
 			assert.Empty(t, sent["/v1/surveys/s"].Get("X-API-Key"))
 		})
+	}
+}
+
+// Without WithLogger nothing is printed anywhere.
+func TestSilence(t *testing.T) {
+	out, err := os.CreateTemp(t.TempDir(), "out")
+	require.NoError(t, err)
+	defer out.Close()
+	stdout, stderr, writer := os.Stdout, os.Stderr, log.Writer()
+	os.Stdout, os.Stderr = out, out
+	log.SetOutput(out)
+	c := connect(t, newRawServer(t, answers(503, ""), hangsUp(""), hangsUp("?"), answers(429, ""), answers(404, "")).url())
+	err = getCall(t.Context(), c)
+	os.Stdout, os.Stderr = stdout, stderr
+	log.SetOutput(writer)
+
+	assert.ErrorIs(t, err, clicknps.ErrNotFound)
+	printed, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	assert.Empty(t, string(printed))
+}
+
+func TestLog(t *testing.T) {
+	var records bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&records, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c := connect(t, nowhere, clicknps.WithLogger(logger), through(script(
+		gives(503, `{"error":"body of the answer"}`, "X-Request-Id", "req_1", "X-Secret", "header of the answer"), loses,
+	)))
+	_, err := c.Surveys.Create(t.Context(), &clicknps.SurveyCreateParams{Name: "body of the request", Question: "q"},
+		clicknps.WithHeader("X-Trace", "header of the request"), clicknps.WithIdempotencyKey("idempotency key"))
+	require.NoError(t, err)
+	_, err = c.Responses.List(t.Context(), &clicknps.ResponseListParams{SurveyID: "query"})
+	require.Error(t, err, "an object is not a list")
+
+	for _, secret := range []string{testKey, "Bearer", "body of", "header of", "idempotency key", "query"} {
+		assert.NotContains(t, records.String(), secret)
+	}
+	lines := strings.Split(strings.TrimSpace(records.String()), "\n")
+	require.Len(t, lines, 4)
+	for i, want := range [][]string{
+		{"level=INFO", `msg="clicknps: request is retried"`, "service=clicknps", "method=POST", "path=/v1/surveys", "attempt=1", "status=503", "request_id=req_1", "wait=1ms"},
+		{"level=INFO", `msg="clicknps: request is retried"`, "attempt=2", "status=0", `error="connection reset by peer"`, "wait="},
+		{"level=DEBUG", `msg="clicknps: request"`, "attempt=3", "status=200", "took="},
+		{"level=DEBUG", `msg="clicknps: request"`, "method=GET", "path=/v1/responses", "attempt=1"},
+	} {
+		for _, part := range want {
+			assert.Contains(t, lines[i], part)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package clicknps
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -207,11 +206,4 @@ func decodeItems[T any, P resource[T]](items *lenient.List, size int, keepJSON b
 		decoded = append(decoded, item)
 	}
 	return decoded, items.Err()
-}
-
-func rawField(raw json.RawMessage, keep bool) json.RawMessage {
-	if !keep {
-		return nil
-	}
-	return bytes.Clone(raw)
 }

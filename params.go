@@ -152,6 +152,19 @@ func checkFields(v reflect.Value, path string) error {
 	return nil
 }
 
+// WithExtraField adds a field that this SDK does not know to the JSON body.
+func WithExtraField(name string, value any) RequestOption {
+	return requestOption(func(o *requestOptions) error {
+		if name == "" || !utf8.ValidString(name) {
+			return invalid("name",
+				"WithExtraField: the field's name must not be empty, and must be valid UTF-8")
+		}
+		o.extra = append(o.extra, extraField{name, value})
+		o.given = append(o.given, parameter{"WithExtraField", name})
+		return nil
+	})
+}
+
 func addFields(data []byte, extra []extraField) ([]byte, error) {
 	fields := map[string]json.RawMessage{}
 	if err := json.Unmarshal(data, &fields); err != nil {

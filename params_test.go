@@ -2,6 +2,7 @@ package clicknps_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -251,4 +252,19 @@ func TestIdempotencyKeyIsForClickNPSPosts(t *testing.T) {
 		require.Len(t, w.sent(), 1)
 		assert.Equal(t, []string{"key-1"}, w.sent()[0].Header["Idempotency-Key"])
 	})
+}
+
+func TestExtraFields(t *testing.T) {
+	t.Parallel()
+	w := newWire(reply(200, golden(t, "survey.json")))
+	client := w.client(t)
+	_, err := client.Surveys.Create(t.Context(), &clicknps.SurveyCreateParams{Name: "n", Question: "q"},
+		clicknps.WithExtraField("tags", []string{"a"}), clicknps.WithExtraField("big", json.Number("12345678901234567890")))
+	require.NoError(t, err)
+	assert.Equal(t, `{"big":12345678901234567890,"name":"n","question":"q","tags":["a"]}`, w.sent()[0].Body)
+
+	// What the params leave out may be said in another way.
+	_, err = client.Surveys.Update(t.Context(), "s", &clicknps.SurveyUpdateParams{}, clicknps.WithExtraField("question", nil))
+	require.NoError(t, err)
+	assert.Equal(t, `{"question":null}`, w.sent()[1].Body)
 }

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/clicknps/go-sdk/internal/auth"
 )
 
 // requestOptions holds the options of one call, over the client's settings.
@@ -90,24 +88,12 @@ func (o *requestOptions) addQuery(values url.Values) url.Values {
 	return values
 }
 
-// WithIdempotencyKey sets the key of a POST to ClickNPS: 1–255 bytes of printable ASCII, without a
-// space at either end. A POST with a key that ClickNPS has seen has no second effect. By default,
-// each call has a random key.
-func WithIdempotencyKey(key string) RequestOption {
-	return requestOption(func(o *requestOptions) error {
-		switch {
-		case key == "":
-			return invalid("Idempotency-Key", "the key must not be empty")
-		case len(key) > 255:
-			return invalid("Idempotency-Key", "the key must not be longer than 255 bytes")
-		case !auth.Printable(key) || strings.TrimSpace(key) != key:
-			return invalid("Idempotency-Key",
-				"the key must be printable ASCII without a space at either end")
-		}
-		o.key = key
-		o.given = append(o.given, parameter{"WithIdempotencyKey", "Idempotency-Key"})
-		return nil
-	})
+// listQuery returns the query without the page. It tells one list from another.
+func (o *requestOptions) listQuery(values url.Values) string {
+	values = o.addQuery(maps.Clone(values))
+	values.Del("limit")
+	values.Del("offset")
+	return values.Encode()
 }
 
 // WithQuery sets a query parameter. It replaces one of that name.
@@ -122,17 +108,50 @@ func WithQuery(name, value string) RequestOption {
 	})
 }
 
-// WithExtraField adds a field that this SDK does not know to the JSON body.
-func WithExtraField(name string, value any) RequestOption {
-	return requestOption(func(o *requestOptions) error {
-		if name == "" || !utf8.ValidString(name) {
-			return invalid("name",
-				"WithExtraField: the field's name must not be empty, and must be valid UTF-8")
+// WithHeader sets a header of each request. Credentials, idempotency keys and the headers that
+// net/http sets are [ErrInvalidParams].
+func WithHeader(name, value string) SharedOption {
+	return sharedOption(func(s *callSettings) error {
+		if err := checkHeader(name, value); err != nil {
+			return err
 		}
-		o.extra = append(o.extra, extraField{name, value})
-		o.given = append(o.given, parameter{"WithExtraField", name})
+		s.header = s.header.Clone()
+		if s.header == nil {
+			s.header = make(http.Header)
+		}
+		s.header[http.CanonicalHeaderKey(name)] = []string{value}
 		return nil
 	})
+}
+
+func checkHeader(name, value string) error {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "X-Api-Key", "Proxy-Authorization":
+		return invalid(name, "WithHeader: %s is set by the client's credential", name)
+	case "Idempotency-Key", "X-Idempotency-Key":
+		return invalid(name, "WithHeader: %s is set by WithIdempotencyKey", name)
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade":
+		return invalid(name, "WithHeader: %s is set by net/http", name)
+	}
+	if !isToken(name) {
+		return invalid("header", "WithHeader: %q is not the name of a header", name)
+	}
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return invalid(name, "WithHeader: the value of %q has a control character", name)
+	}
+	return nil
+}
+
+// isToken reports whether s is a token of RFC 9110, as methods and names of headers are.
+func isToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alphanumeric := '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if !alphanumeric && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // WithBulk gives a call the priority bulk, which walks by All and exports always have. All other
@@ -185,12 +204,4 @@ func WithProgress(fn func(done, total int64)) RequestOption {
 		o.given = append(o.given, parameter{"WithProgress", "fn"})
 		return nil
 	})
-}
-
-// listQuery returns the query without the page. It tells one list from another.
-func (o *requestOptions) listQuery(values url.Values) string {
-	values = o.addQuery(maps.Clone(values))
-	values.Del("limit")
-	values.Del("offset")
-	return values.Encode()
 }

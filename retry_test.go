@@ -3,6 +3,7 @@ package clicknps_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -158,4 +159,25 @@ func TestRetryPolicyOfOneCall(t *testing.T) {
 		_, err := clicknps.New(clicknps.WithAPIKey("k"), clicknps.WithRetryPolicy(clicknps.RetryPolicy{Budget: -2}))
 		require.ErrorIs(t, err, clicknps.ErrInvalidParams)
 	})
+}
+
+func policy(p clicknps.RetryPolicy) []clicknps.Option {
+	return []clicknps.Option{clicknps.WithRetryPolicy(p)}
+}
+
+// A bound that is given draws a default along that would contradict it.
+func TestRetryPolicyBounds(t *testing.T) {
+	t.Parallel()
+	for _, p := range []clicknps.RetryPolicy{
+		{},
+		{MaxRetries: -1},
+		{MinBackoff: time.Minute},
+		{MaxBackoff: time.Millisecond},
+		{MinBackoff: time.Second, MaxBackoff: time.Second},
+		{MaxRetries: math.MaxInt32, MinBackoff: 1, MaxBackoff: math.MaxInt32, MaxRetryAfter: math.MaxInt32, AttemptTimeout: math.MaxInt32},
+	} {
+		w := newWire(reply(200, golden(t, "survey.json")))
+		_, err := w.client(t, clicknps.WithRetryPolicy(p)).Surveys.Get(t.Context(), "s")
+		require.NoError(t, err, "%+v", p)
+	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 // NPS is exact where the score is a whole number, and the nearest float64 everywhere else.

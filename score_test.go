@@ -7,9 +7,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/clicknps/go-sdk"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 func TestCategorize(t *testing.T) {

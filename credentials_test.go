@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 	"github.com/clicknps/go-sdk/clicknpstest"
 )
 
@@ -191,4 +191,13 @@ func TestMissingCredentials(t *testing.T) {
 	err = getCall(t.Context(), c)
 	assert.ErrorIs(t, err, clicknps.ErrMissingCredentials)
 	assert.ErrorContains(t, err, "CLICKNPS_API_KEY")
+}
+
+func TestEmptyCredentials(t *testing.T) {
+	t.Parallel()
+	for _, opt := range []clicknps.Option{clicknps.WithAPIKey(""), clicknps.WithSalesOSToken(""), clicknps.WithSalesOSAPIKey("")} {
+		_, err := clicknps.New(opt)
+		require.ErrorIs(t, err, clicknps.ErrMissingCredentials)
+		require.ErrorIs(t, err, clicknps.ErrInvalidParams)
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 // with is what a call is made with.

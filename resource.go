@@ -15,6 +15,21 @@ import (
 	"github.com/clicknps/go-sdk/internal/lenient"
 )
 
+// WithRawJSON fills in the RawJSON of resources: their JSON as received, with unknown fields.
+func WithRawJSON() SharedOption {
+	return sharedOption(func(s *callSettings) error {
+		s.rawJSON = true
+		return nil
+	})
+}
+
+func rawField(raw json.RawMessage, keep bool) json.RawMessage {
+	if !keep {
+		return nil
+	}
+	return bytes.Clone(raw)
+}
+
 type resource[T any] interface {
 	*T
 	// parts returns the id, or nil if the resource needs none, and the field that keeps the JSON.
