@@ -2,11 +2,10 @@ package clicknps
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
+	"github.com/clicknps/go-sdk/internal/engine"
 	"github.com/clicknps/go-sdk/internal/ratelimit"
 )
 
@@ -131,43 +130,25 @@ func (c *config) salesOSLimiter() ratelimit.Limiter {
 // userLimiter adapts a RateLimiter to the engine.
 type userLimiter struct{ l RateLimiter }
 
-// Acquire returns when ctx ends, even if the user's limiter does not.
+// Acquire returns when ctx ends, even if the user's limiter does not, and so does release.
 func (u userLimiter) Acquire(ctx context.Context, call ratelimit.Call) (func(ratelimit.Outcome), error) {
-	granted := make(chan userPermit, 1)
-	go func() {
-		p := userPermit{err: errors.New("the rate limiter did not return")}
-		defer func() {
-			if v := recover(); v != nil { // on this goroutine it would end the process
-				p.err = fmt.Errorf("the rate limiter panicked: %v", v)
-			}
-			granted <- p
-		}()
-		p.release, p.err = u.l.Acquire(ctx, Call(call))
-	}()
-	select {
-	case p := <-granted:
-		if p.err != nil {
-			return nil, p.err
-		}
-		return func(o ratelimit.Outcome) { p.giveBack(RateOutcome(o)) }, nil
-	case <-ctx.Done():
-		go func() { // it may be granted all the same
-			if p := <-granted; p.err == nil {
-				p.giveBack(RateOutcome{})
-			}
-		}()
-		return nil, context.Cause(ctx)
+	release, err := engine.Within(ctx,
+		func() (func(RateOutcome), error) { return u.l.Acquire(ctx, Call(call)) },
+		func(release func(RateOutcome)) { giveBack(release, RateOutcome{}) })
+	if err != nil {
+		return nil, err
 	}
+	return func(o ratelimit.Outcome) {
+		_, _ = engine.Within(ctx, func() (struct{}, error) { //nolint:errcheck // release tells nothing
+			giveBack(release, RateOutcome(o))
+			return struct{}{}, nil
+		}, func(struct{}) {})
+	}, nil
 }
 
-type userPermit struct {
-	release func(RateOutcome)
-	err     error
-}
-
-func (p userPermit) giveBack(outcome RateOutcome) {
-	if p.release != nil {
-		p.release(outcome)
+func giveBack(release func(RateOutcome), o RateOutcome) {
+	if release != nil {
+		release(o)
 	}
 }
 

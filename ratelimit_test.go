@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -128,7 +127,7 @@ func TestRateLimiterOfAUser(t *testing.T) {
 	}
 }
 
-// A limiter that ignores the context, panics or ends its goroutine holds no call.
+// A limiter that ignores the context holds no call.
 func TestRateLimiterThatMisbehaves(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -139,15 +138,19 @@ func TestRateLimiterThatMisbehaves(t *testing.T) {
 				<-hung
 				return func(o clicknps.RateOutcome) { given = append(given, o) }, nil
 			},
-			"panics": func() (func(clicknps.RateOutcome), error) { panic("boom") },
-			"exits":  func() (func(clicknps.RateOutcome), error) { runtime.Goexit(); return nil, nil },
+			"fails too late": func() (func(clicknps.RateOutcome), error) { <-hung; return nil, errors.New("late") },
+			"never gets its permit back": func() (func(clicknps.RateOutcome), error) {
+				return func(clicknps.RateOutcome) { <-hung }, nil
+			},
 		} {
 			own := &limiter{acquire: func(context.Context, clicknps.Call) (func(clicknps.RateOutcome), error) { return acquire() }}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			began := time.Now()
 			_, err := clicknpstest.Run(t).Client(clicknps.WithRateLimiter(own)).Surveys.List(ctx, nil)
 			cancel()
-			require.Error(t, err, name)
-			require.Equal(t, name == "hangs", errors.Is(err, context.DeadlineExceeded), name)
+			require.Equal(t, name == "never gets its permit back", err == nil, name)
+			require.Equal(t, err != nil, errors.Is(err, context.DeadlineExceeded), name)
+			require.Equal(t, 1100*time.Millisecond, time.Since(began), name)
 		}
 		close(hung)
 		synctest.Wait()

@@ -38,14 +38,12 @@ func (l *loop) RoundTrip(req *http.Request) (*http.Response, error) {
 			w.stop()
 		}
 	}()
-	resp, err := l.engine.transport.RoundTrip(l.request(req, w))
+	resp, err := l.engine.send(l.request(req, w))
 	if err == nil && resp == nil {
 		err = errors.New("the transport returned neither an answer nor an error")
 	}
 	if err != nil {
-		if resp != nil && resp.Body != nil {
-			resp.Body.Close()
-		}
+		closeBody(resp)
 		l.fail(a, w, err)
 		return nil, a.Err
 	}
@@ -91,7 +89,8 @@ func (l *loop) request(req *http.Request, w *watch) *http.Request {
 // fail records an attempt that got no answer.
 func (l *loop) fail(a *Attempt, w *watch, err error) {
 	a.final = isFinal(err)
-	a.sent = !w.conn.neverSent(err) && !l.engine.innermost.stopped(&w.conn)
+	unsent := w.conn.neverSent(err) || l.engine.innermost.stopped(&w.conn)
+	a.sent = !unsent || errors.Is(err, errAbandoned)
 	a.Err = l.engine.credential.RedactError(w.explain(withoutURL(err)))
 	a.stale = a.sent && w.conn.isStale() && w.ctx.Err() == nil
 }

@@ -87,6 +87,7 @@ type Engine struct {
 	jar        http.CookieJar
 	timeout    time.Duration // of http.Client; 0: none
 	observed   bool          // code of the user's sees requests
+	obedient   bool          // the transport returns when the request's context ends
 	credential *auth.Credential
 	limiter    ratelimit.Limiter
 	logger     *slog.Logger
@@ -104,7 +105,9 @@ func New(c Config) (*Engine, error) {
 	if e.transport == nil {
 		e.transport = http.DefaultTransport
 	}
+	_, e.obedient = e.transport.(*http.Transport)
 	if len(c.Middleware) > 0 {
+		e.obedient = false
 		e.innermost = &innermost{RoundTripper: e.transport}
 		e.transport = e.innermost
 	}

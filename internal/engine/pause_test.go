@@ -179,7 +179,9 @@ func TestSlowProbeDoesNotEndALaterPause(t *testing.T) {
 		ask := asks(429, "60")
 		e := newEngine(t, a.before(script(ask, after(5*time.Second, gives(200, "")), ask)))
 		var group sync.WaitGroup
-		group.Go(func() { together(2, func() { requireOK(t, e) }) })
+		group.Go(func() { requireOK(t, e) })
+		synctest.Wait() // until it is asked to wait
+		group.Go(func() { requireOK(t, e) })
 		<-time.After(70 * time.Second)
 		requireOK(t, e)
 		group.Wait()
