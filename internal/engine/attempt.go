@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/clicknps/go-sdk/internal/ratelimit"
@@ -91,8 +92,21 @@ func (l *loop) fail(a *Attempt, w *watch, err error) {
 	a.final = isFinal(err)
 	unsent := w.conn.neverSent(err) || l.engine.innermost.stopped(&w.conn)
 	a.sent = !unsent || errors.Is(err, errAbandoned)
-	a.Err = l.engine.credential.RedactError(w.explain(withoutURL(err)))
+	a.Err = l.engine.credential.RedactError(w.explain(l.engine.viaProxy(&l.call.URL, withoutURL(err))))
 	a.stale = a.sent && w.conn.isStale() && w.ctx.Err() == nil
+}
+
+// viaProxy names the proxy in an error. What a proxy says when it refuses to connect, such as
+// "Forbidden", reads as if the service had said it.
+func (e *Engine) viaProxy(u *url.URL, err error) error {
+	if e.proxy == nil {
+		return err
+	}
+	proxy, _ := e.proxy(&http.Request{URL: u}) // its error is err
+	if proxy == nil {
+		return err
+	}
+	return fmt.Errorf("through the proxy %s: %w", proxy.Host, err)
 }
 
 // read reads an answer. Only a 2xx must arrive whole: the status of any other says enough.

@@ -85,9 +85,10 @@ type Engine struct {
 	transport  http.RoundTripper
 	innermost  *innermost // below the middleware; nil: there is none
 	jar        http.CookieJar
-	timeout    time.Duration // of http.Client; 0: none
-	observed   bool          // code of the user's sees requests
-	obedient   bool          // the transport returns when the request's context ends
+	timeout    time.Duration                         // of http.Client; 0: none
+	observed   bool                                  // code of the user's sees requests
+	proxy      func(*http.Request) (*url.URL, error) // nil: none, or unknown
+	obedient   bool                                  // the transport returns when the request's context ends
 	credential *auth.Credential
 	limiter    ratelimit.Limiter
 	logger     *slog.Logger
@@ -105,7 +106,9 @@ func New(c Config) (*Engine, error) {
 	if e.transport == nil {
 		e.transport = http.DefaultTransport
 	}
-	_, e.obedient = e.transport.(*http.Transport)
+	if t, ok := e.transport.(*http.Transport); ok {
+		e.obedient, e.proxy = true, t.Proxy
+	}
 	if len(c.Middleware) > 0 {
 		e.obedient = false
 		e.innermost = &innermost{RoundTripper: e.transport}

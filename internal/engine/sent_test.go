@@ -353,3 +353,33 @@ func serveHTTP2(conn net.Conn, answer func(conn net.Conn, stream uint32)) {
 		}
 	}
 }
+
+// A proxy that refuses to connect is named: what it says reads as if the service had said it.
+// Nothing was sent then.
+func TestRefusedConnectNamesTheProxy(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		reply reply
+		text  string
+	}{
+		"403":     {sends("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "Forbidden"},
+		"407":     {sends("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), "Proxy Authentication Required"},
+		"hang-up": {hangsUp(""), "unexpected EOF"},
+	} {
+		for _, k := range []kind{get, post} {
+			t.Run(name+" "+k.name, func(t *testing.T) {
+				t.Parallel()
+				squid := newRawServer(t, tt.reply, tt.reply)
+				address, err := url.Parse(squid.url())
+				require.NoError(t, err)
+				address.User = url.UserPassword("user", "s3cret")
+				rt := ownTransport(t)
+				rt.Proxy = http.ProxyURL(address)
+				r := newEngine(t, rt).Do(t.Context(), k.call(t, "https://api.example.com/v1/surveys/1", hasty(1)))
+				assert.EqualError(t, r.Err, "through the proxy "+address.Host+": "+tt.text)
+				assert.Len(t, r.Attempts, 2)
+				assert.False(t, r.Uncertain && k.name == "POST", "nothing was sent")
+			})
+		}
+	}
+}
