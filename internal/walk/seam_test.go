@@ -43,16 +43,16 @@ func TestRequestsWhenTheListMoves(t *testing.T) {
 	}{
 		"1 deleted before":           {0, 3, drop(0, 1), nil, all, []int{0, 9, 18, 13, 22, 31, 40}},
 		"5 deleted before":           {0, 3, drop(0, 5), nil, all, []int{0, 9, 18, 12, 21, 30}},
-		"5 deleted before, no total": {0, 3, drop(0, 5), noTotal, all, []int{0, 9, 18, 13, 22, 31, 39}},
+		"5 deleted before, no total": {0, 3, drop(0, 5), noTotal, all, []int{0, 9, 18, 13, 22, 31, 39, 0, 9, 18, 27, 36, 39}},
 		"18 deleted before":          {0, 4, drop(0, 18), nil, all, []int{0, 9, 18, 27, 8, 17}},
 		"16 deleted before, no total": {
 			0, 4, drop(0, 16), noTotal, all,
-			[]int{0, 9, 18, 27, 26, 24, 20, 12, 0, 9, 18, 27, 28},
+			[]int{0, 9, 18, 27, 26, 24, 20, 12, 0, 9, 18, 27, 28, 0, 9, 18, 27, 28},
 		},
 		"25 deleted before": {0, 5, drop(0, 25), nil, all, []int{0, 9, 18, 27, 36, 0, 9, 18}},
 		"25 deleted before, no total": {
 			0, 5, drop(0, 25), noTotal, all,
-			[]int{0, 9, 18, 27, 36, 35, 33, 29, 21, 5, 14, 19},
+			[]int{0, 9, 18, 27, 36, 35, 33, 29, 21, 5, 14, 19, 0, 9, 18, 19},
 		},
 		"the seam deleted": {0, 3, drop(18, 19), nil, all, []int{0, 9, 18, 13, 22, 31, 40}},
 		"the tail deleted": {

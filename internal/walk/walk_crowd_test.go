@@ -47,13 +47,13 @@ func TestExactWhileOthersCreateAndDelete(t *testing.T) {
 	}
 }
 
-// The same for items whose renames move them through a list by name. Without a total, two moves that
-// cancel each other out can hide an item, so those walks make their requests in a fixed order.
+// The same for items whose renames move them through a list by name. Crowd 772 hides an item from a
+// walk that goes back without a total, and makes no other pass then.
 func TestExactWhileOthersRename(t *testing.T) {
 	t.Parallel()
 	for _, total := range []bool{true, false} {
 		exact := 0
-		for seed := range uint64(100) {
+		for seed := uint64(700); seed < 800; seed++ {
 			c := newCrowd(seed, byName)
 			c.rename, c.create, c.remove = 0.3, 0, 0
 			c.answer = func(_ request, p *page) {
