@@ -2,6 +2,7 @@ package clicknps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -96,7 +97,7 @@ type call struct {
 }
 
 // do makes a call and passes a 2xx answer to use, whose error says what is wrong with it. The
-// answer's body is valid until use returns. Every endpoint goes through do.
+// answer's body, or stream, is valid until use returns. Every endpoint goes through do.
 func (s *service) do(ctx context.Context, c call, o *requestOptions, use func(*engine.Result) error) error {
 	c.bulk = c.bulk || o.bulk
 	ctx, done := s.observe(ctx, c.describe(s))
@@ -104,17 +105,17 @@ func (s *service) do(ctx context.Context, c call, o *requestOptions, use func(*e
 	req, cause := s.request(ctx, c, o)
 	if cause == nil {
 		res = s.engine.Do(ctx, req)
+		defer res.Free()
 		cause = res.Err
 	}
 	if cause == nil && res.StatusCode/100 == 2 {
-		cause = use(res)
+		if cause = s.checkEncoding(res); cause == nil {
+			cause = use(res)
+		}
 	}
 	var err error
 	if cause != nil || (res.StatusCode/100 != 2 && !c.deletedBefore(res)) {
 		err = s.failure(c, o, res, cause)
-	}
-	if res != nil {
-		res.Free()
 	}
 	if o.info != nil {
 		*o.info = s.info(res, o.key)
@@ -123,6 +124,18 @@ func (s *service) do(ctx context.Context, c call, o *requestOptions, use func(*e
 		done(s.info(res, o.key), err)
 	}
 	return err
+}
+
+// checkEncoding refuses a 2xx answer whose body is not the one that was asked for.
+func (s *service) checkEncoding(res *engine.Result) error {
+	encoding := res.Header.Get("Content-Encoding")
+	switch {
+	case res.StatusCode == http.StatusPartialContent:
+		return undecodable(errors.New("it is a part of the whole, which was not asked for"))
+	case encoding != "" && !strings.EqualFold(encoding, "identity"):
+		return undecodable(fmt.Errorf("nobody asked for its content encoding, %s", s.clean(encoding, maxText)))
+	}
+	return nil
 }
 
 func (c *call) describe(s *service) Call {

@@ -126,11 +126,15 @@ func TestExportEndpoint(t *testing.T) {
 	} {
 		t.Run(string(format), func(t *testing.T) {
 			t.Parallel()
-			w := newWire(reply(200, golden(t, "salesos_export.csv"), "Content-Type", "text/csv"))
+			body := golden(t, "salesos_export.csv")
+			if format == clicknps.ExportJSON {
+				body = golden(t, "salesos_responses.json")
+			}
+			w := newWire(reply(200, body, "Content-Type", "text/csv"))
 			var got strings.Builder
 			n, err := w.client(t).SalesOS.NPS.Export(t.Context(), salesOSID, format, &got)
 			require.NoError(t, err)
-			assert.Equal(t, golden(t, "salesos_export.csv"), got.String())
+			assert.Equal(t, body, got.String())
 			assert.EqualValues(t, got.Len(), n)
 			require.Len(t, w.sent(), 1)
 			req := w.sent()[0]

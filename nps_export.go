@@ -1,6 +1,7 @@
 package clicknps
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,13 +44,13 @@ func (s *NPSService) Export(
 		query: exportQuery{format}, stream: true, bulk: true,
 	}
 	err = s.api.do(ctx, c, o, func(res *engine.Result) error {
-		defer res.Stream.Close()
 		if err := checkExport(res, format); err != nil {
 			return undecodable(err)
 		}
-		to := &progressWriter{w: w, total: res.Stream.Length, progress: o.progress}
+		to := &exportWriter{w: w, total: res.Stream.Length, progress: o.progress}
 		written, err = io.Copy(to, struct{ io.Reader }{res.Stream})
-		if err == nil && res.Stream.Length > 0 && written != res.Stream.Length {
+		cut := res.Stream.Length > 0 && written != res.Stream.Length || format.isJSON() && to.isOpen()
+		if err == nil && cut {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -64,28 +65,59 @@ type exportQuery struct {
 	Format ExportFormat `url:"format"`
 }
 
+func (f ExportFormat) isJSON() bool { return strings.EqualFold(string(f), string(ExportJSON)) }
+
+// checkExport refuses an answer whose first bytes, or content type, are not of the format.
 func checkExport(res *engine.Result, format ExportFormat) error {
-	isPage := apierror.IsHTML(res.Header.Get("Content-Type"), res.Stream.Head())
+	head, mediaType := res.Stream.Head(), res.Header.Get("Content-Type")
+	start := bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\ufeff")))
+	startsAsJSON := len(start) > 0 && (start[0] == '{' || start[0] == '[')
 	switch {
-	case len(res.Stream.Head()) == 0:
+	case len(head) == 0:
 		return errors.New("the export is empty")
-	case isPage && !strings.Contains(strings.ToLower(string(format)), "htm"):
+	case apierror.IsHTML(mediaType, head) && !strings.Contains(strings.ToLower(string(format)), "htm"):
 		return errHTML
+	case format.isJSON() && !startsAsJSON:
+		return errors.New("it is not JSON")
+	case format == ExportCSV && startsAsJSON:
+		return errors.New("it is JSON")
 	}
-	return nil
+	return saysFailure(start)
 }
 
-type progressWriter struct {
+// exportWriter passes an export on. It reports progress, and counts what JSON has open.
+type exportWriter struct {
 	w           io.Writer
 	done, total int64
 	progress    func(done, total int64) // may be nil
+
+	depth             int // of JSON
+	inString, escaped bool
 }
 
-func (p *progressWriter) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	p.done += int64(n)
-	if p.progress != nil {
-		p.progress(p.done, p.total)
+// Write implements [io.Writer].
+func (e *exportWriter) Write(b []byte) (int, error) {
+	n, err := e.w.Write(b)
+	e.done += int64(n)
+	for _, c := range b {
+		switch {
+		case e.escaped:
+			e.escaped = false
+		case c == '"':
+			e.inString = !e.inString
+		case e.inString:
+			e.escaped = c == '\\'
+		case c == '{', c == '[':
+			e.depth++
+		case c == '}', c == ']':
+			e.depth--
+		}
+	}
+	if e.progress != nil {
+		e.progress(e.done, e.total)
 	}
 	return n, err
 }
+
+// isOpen reports whether JSON has not ended.
+func (e *exportWriter) isOpen() bool { return e.depth > 0 || e.inString }

@@ -141,6 +141,72 @@ func TestExportAnsweredByAPage(t *testing.T) {
 	assert.EqualValues(t, len(page), n)
 }
 
+// An answer that is not what was asked for is an error before anything is written.
+func TestExportOfSomethingElse(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		format       clicknps.ExportFormat
+		status       int
+		body         string
+		header, text string
+	}{
+		"an error for a CSV":    {"csv", 200, `{"statusCode":500,"message":"no"}`, "", "it is JSON"},
+		"JSON for a CSV":        {"csv", 200, "\ufeff [{\"score\":9}]", "", "it is JSON"},
+		"an error for JSON":     {"json", 200, `{"statusCode":500,"message":"no"}`, "", "says that the call failed"},
+		"an error for a sheet":  {"xlsx", 200, `{"error":"no"}`, "", "says that the call failed"},
+		"a text for JSON":       {"json", 200, "upstream is away", "", "it is not JSON"},
+		"a CSV for JSON":        {"JSON", 200, "id,score\na,9\n", "", "it is not JSON"},
+		"a part":                {"csv", 206, "id,score\n", "", "a part of the whole"},
+		"an encoding":           {"csv", 200, "\x1f\x8b\x08", "gzip", "content encoding, gzip"},
+		"an unknown encoding":   {"csv", 200, "abc", "br\x1b", `content encoding, br\x1b`},
+		"an encoding of a page": {"json", 200, "[]", "zstd", "content encoding, zstd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got bytes.Buffer
+			client := answering(t, tt.status, tt.body, "Content-Encoding", tt.header)
+			n, err := client.SalesOS.NPS.Export(t.Context(), "s", tt.format, &got)
+			assert.ErrorContains(t, err, tt.text)
+			assert.Zero(t, n)
+			assert.Empty(t, got.String())
+			e := asError(t, err)
+			assert.Equal(t, tt.status, e.StatusCode)
+			assert.Equal(t, tt.body, string(e.Body))
+		})
+	}
+	for format, body := range map[clicknps.ExportFormat]string{
+		"json": "\ufeff\n[]", "JSON": `{"data":[]}`, "jsonl": "{\"score\":9}\n{\"score\":8}\n", "csv": "\"{\"\n",
+	} {
+		var got bytes.Buffer
+		client := answering(t, 200, body, "Content-Encoding", "identity", "Content-Length", "0")
+		_, err := client.SalesOS.NPS.Export(t.Context(), "s", format, &got)
+		require.NoError(t, err, format)
+		assert.Equal(t, body, got.String())
+	}
+}
+
+// A server that closes the connection after a JSON export without a length has sent all of it only if
+// the JSON has ended.
+func TestJSONExportThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	const whole = `[{"comment":"a \\\"]}[{ \\\\"},{"score":9}]`
+	for i := 1; i <= len(whole); i++ {
+		client, _ := serving(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, buffered, err := w.(http.Hijacker).Hijack()
+			assert.NoError(t, err)
+			io.WriteString(buffered, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"+whole[:i])
+			buffered.Flush()
+			conn.Close()
+		})
+		var got bytes.Buffer
+		n, err := client.SalesOS.NPS.Export(t.Context(), "s", clicknps.ExportJSON, &got)
+		assert.Equal(t, i < len(whole), errors.Is(err, io.ErrUnexpectedEOF), whole[:i])
+		assert.Equal(t, i == len(whole), err == nil, whole[:i])
+		assert.EqualValues(t, i, n)
+		assert.Equal(t, whole[:i], got.String())
+	}
+}
+
 func TestExportThatFails(t *testing.T) {
 	t.Parallel()
 	var got bytes.Buffer

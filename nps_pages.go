@@ -151,7 +151,6 @@ func (w *npsWalk[T, P]) pass(ctx context.Context, p npsPage, isFirst bool) (chan
 func (w *npsWalk[T, P]) page(ctx context.Context, p npsPage) (items int, err error) {
 	w.call.query = p.query()
 	err = w.service.do(ctx, w.call, w.options, func(res *engine.Result) error {
-		defer res.Stream.Close()
 		if apierror.IsHTML(res.Header.Get("Content-Type"), res.Stream.Head()) {
 			return undecodable(errHTML)
 		}

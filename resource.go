@@ -108,13 +108,18 @@ func check(res *engine.Result) error {
 	if apierror.IsHTML(res.Header.Get("Content-Type"), res.Body) {
 		return errHTML
 	}
+	return saysFailure(res.Body)
+}
+
+// saysFailure returns an error if a JSON object says that the call failed.
+func saysFailure(body []byte) error {
 	var said struct {
 		Error      json.RawMessage `json:"error"`
 		StatusCode int             `json:"statusCode"`
 		Deleted    *bool           `json:"deleted"`
 		Success    *bool           `json:"success"`
 	}
-	if json.Unmarshal(res.Body, &said) != nil {
+	if json.Unmarshal(body, &said) != nil {
 		return nil
 	}
 	failed := len(said.Error) > 0 && string(said.Error) != "null" && string(said.Error) != "false"

@@ -131,6 +131,19 @@ func TestCompressedAnswers(t *testing.T) {
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }
 
+// A body in an encoding that nobody undid is no value, nor is a part of one.
+func TestAnswerOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	eachCall(t, func(t *testing.T, name string, call func(with) error) {
+		for _, encoding := range []string{"gzip", "br", "zstd", "deflate, gzip"} {
+			err := call(with{Client: answering(t, 200, object, "Content-Encoding", encoding), ctx: t.Context()})
+			assert.ErrorContains(t, err, "nobody asked for its content encoding, "+encoding)
+		}
+		err := call(with{Client: answering(t, 206, object), ctx: t.Context()})
+		assert.ErrorContains(t, err, "a part of the whole")
+	})
+}
+
 func TestAnswerThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	client, _ := serving(t, func(w http.ResponseWriter, _ *http.Request) {

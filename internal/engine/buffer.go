@@ -16,12 +16,15 @@ const maxPooled = 1 << 20
 
 func newBuffer() *buffer { return buffers.Get().(*buffer) }
 
-// Free gives the memory of Body back. Body must not be used any more.
+// Free gives the memory of Body back, and closes Stream. Neither must be used any more.
 func (r *Result) Free() {
+	if r.Stream != nil {
+		r.Stream.Close()
+	}
 	if r.buffer != nil && cap(r.buffer.data) <= maxPooled {
 		buffers.Put(r.buffer)
 	}
-	r.Body, r.buffer = nil, nil
+	r.Body, r.buffer, r.Stream = nil, nil, nil
 }
 
 // readFrom reads at most limit bytes. length is how many the answer claims to have, or negative.

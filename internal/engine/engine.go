@@ -57,7 +57,7 @@ type Result struct {
 	StatusCode int // of the last attempt; 0: it got no answer
 	Header     http.Header
 	Body       []byte  // valid until Free
-	Stream     *Stream // of a 2xx, instead of Body, if the call asked for it; the caller closes it
+	Stream     *Stream // of a 2xx, instead of Body, if the call asked for it; valid until Free
 	RetryAfter time.Duration
 	Attempts   []Attempt
 	Uncertain  bool  // an attempt may have taken effect without an answer that says so
