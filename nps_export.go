@@ -82,7 +82,7 @@ func checkExport(res *engine.Result, format ExportFormat) error {
 	case format == ExportCSV && startsAsJSON:
 		return errors.New("it is JSON")
 	}
-	return saysFailure(start)
+	return checkObject(start)
 }
 
 // exportWriter passes an export on. It reports progress, and counts what JSON has open.

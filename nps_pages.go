@@ -71,11 +71,6 @@ func decodeNPSPage[T any, P resource[T]](
 	if err != nil {
 		return nil, err
 	}
-	if len(data) == 0 {
-		if err := check(res); err != nil {
-			return nil, err
-		}
-	}
 	return &Page[T]{Data: data, Pagination: p.pagination(res, len(data))}, nil
 }
 
@@ -171,6 +166,9 @@ func (w *npsWalk[T, P]) page(ctx context.Context, p npsPage) (items int, err err
 		}
 		if err := list.Err(); err != nil {
 			return fmt.Errorf("the list broke off after %d items: %w", w.done, err)
+		}
+		if items == 0 {
+			return undecodable(checkFields(list.Field))
 		}
 		return nil
 	})

@@ -159,11 +159,6 @@ func fetchPage[T any, P resource[T]](
 		if page.Data, err = decodeItems[T, P](items, len(res.Body), o.rawJSON); err != nil {
 			return undecodable(err)
 		}
-		if len(page.Data) == 0 {
-			if err := check(res); err != nil {
-				return undecodable(err)
-			}
-		}
 		if raw := items.Field("pagination"); raw != nil {
 			if err := lenient.Unmarshal(raw, &wire); err != nil {
 				return undecodable(fmt.Errorf("pagination: %w", err))
@@ -204,6 +199,9 @@ func decodeItems[T any, P resource[T]](items *lenient.List, size int, keepJSON b
 			decoded = make([]T, 0, size/max(len(items.Raw()), minItem)+1)
 		}
 		decoded = append(decoded, item)
+	}
+	if items.Err() == nil && len(decoded) == 0 {
+		return decoded, checkFields(items.Field)
 	}
 	return decoded, items.Err()
 }

@@ -130,12 +130,12 @@ func checkText(v reflect.Value, path string) error {
 			}
 		}
 	case reflect.Struct:
-		return checkFields(v, path)
+		return checkStruct(v, path)
 	}
 	return nil
 }
 
-func checkFields(v reflect.Value, path string) error {
+func checkStruct(v reflect.Value, path string) error {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if !field.IsExported() {

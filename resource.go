@@ -108,23 +108,24 @@ func check(res *engine.Result) error {
 	if apierror.IsHTML(res.Header.Get("Content-Type"), res.Body) {
 		return errHTML
 	}
-	return saysFailure(res.Body)
+	return checkObject(res.Body)
 }
 
-// saysFailure returns an error if a JSON object says that the call failed.
-func saysFailure(body []byte) error {
-	var said struct {
-		Error      json.RawMessage `json:"error"`
-		StatusCode int             `json:"statusCode"`
-		Deleted    *bool           `json:"deleted"`
-		Success    *bool           `json:"success"`
-	}
-	if json.Unmarshal(body, &said) != nil {
-		return nil
-	}
-	failed := len(said.Error) > 0 && string(said.Error) != "null" && string(said.Error) != "false"
-	failed = failed || said.StatusCode >= 400 || said.Deleted != nil && !*said.Deleted
-	if failed || said.Success != nil && !*said.Success {
+// checkObject returns an error if a JSON object says that the call failed.
+func checkObject(body []byte) error {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(body, &fields) // what is no object says nothing
+	return checkFields(func(name string) json.RawMessage { return fields[name] })
+}
+
+// checkFields is checkObject for an object whose fields the function returns.
+func checkFields(field func(name string) json.RawMessage) error {
+	status, deleted, success := 0, true, true
+	_ = json.Unmarshal(field("statusCode"), &status) // what can't be read says nothing
+	_ = json.Unmarshal(field("deleted"), &deleted)
+	_ = json.Unmarshal(field("success"), &success)
+	said := string(field("error"))
+	if said != "" && said != "null" && said != "false" || status >= 400 || !deleted || !success {
 		return errors.New("the answer's body says that the call failed")
 	}
 	return nil

@@ -266,3 +266,27 @@ func TestDeleteAnsweredByAPageIsNoSuccess(t *testing.T) {
 		}
 	}
 }
+
+// An empty list beside a failure is no empty list, whichever way it is read.
+func TestEmptyListOfAFailure(t *testing.T) {
+	t.Parallel()
+	for _, failure := range []string{`"success":false`, `"statusCode":500`, `"error":{"type":"x"}`, `"error":"no"`} {
+		for name, body := range map[string]string{
+			"beside": `{"data":[],` + failure + `}`, "before": `{` + failure + `,"data":null}`,
+			"around": `{` + failure + `,"data":{"items":[]}}`,
+		} {
+			c := answering(t, 200, body)
+			_, lists := c.Surveys.List(t.Context(), nil)
+			_, npsLists := c.SalesOS.NPS.Responses(t.Context(), "s", nil)
+			for kind, err := range map[string]error{
+				"list": lists, "NPS list": npsLists,
+				"walk":     walkError(c.Surveys.All(t.Context(), nil)),
+				"NPS walk": walkError(c.SalesOS.NPS.AllResponses(t.Context(), "s", nil)),
+			} {
+				assert.ErrorContains(t, err, "says that the call failed", "%s %s %s", kind, name, failure)
+			}
+		}
+	}
+	c := answering(t, 200, `{"data":[],"success":true,"error":null,"statusCode":200,"deleted":true}`)
+	assert.NoError(t, walkError(c.SalesOS.NPS.AllResponses(t.Context(), "s", nil)))
+}
