@@ -2,10 +2,12 @@ package clicknps_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"maps"
 	"net/http"
+	"reflect"
 	"testing"
 
 	clicknps "github.com/clicknps/go-sdk"
@@ -38,13 +40,20 @@ func callsByID(id string) map[string]func(with) error {
 		"NPS.Replace": func(w with) error {
 			return drop(w.SalesOS.NPS.Replace(w.ctx, id, &clicknps.NPSSurveyReplaceParams{Name: "n", Type: "t"}, w.opts...))
 		},
-		"NPS.Delete":    func(w with) error { return w.SalesOS.NPS.Delete(w.ctx, id, w.opts...) },
-		"NPS.Toggle":    func(w with) error { return drop(w.SalesOS.NPS.Toggle(w.ctx, id, w.opts...)) },
-		"NPS.SetActive": func(w with) error { return drop(w.SalesOS.NPS.SetActive(w.ctx, id, true, w.opts...)) },
+		"NPS.Delete": func(w with) error { return w.SalesOS.NPS.Delete(w.ctx, id, w.opts...) },
+		"NPS.Toggle": func(w with) error { return drop(w.SalesOS.NPS.Toggle(w.ctx, id, w.opts...)) },
+		"NPS.SetActive": func(w with) error {
+			survey, err := w.SalesOS.NPS.SetActive(w.ctx, id, true, w.opts...)
+			if err == nil && !survey.IsActive {
+				return errNoData
+			}
+			return drop(survey, err)
+		},
 		"NPS.Responses": func(w with) error { return drop(w.SalesOS.NPS.Responses(w.ctx, id, nil, w.opts...)) },
 		"NPS.Export": func(w with) error {
 			return drop(w.SalesOS.NPS.Export(w.ctx, id, clicknps.ExportCSV, io.Discard, w.opts...))
 		},
+		"NPS.AllResponses": func(w with) error { return walkError(w.SalesOS.NPS.AllResponses(w.ctx, id, nil, w.opts...)) },
 	}
 }
 
@@ -67,6 +76,7 @@ func callsWithoutID() map[string]func(with) error {
 			return drop(w.Links.Mint(w.ctx, &clicknps.LinkMintParams{SurveyID: "s", SubjectID: "c"}, w.opts...))
 		},
 		"NPS.List": func(w with) error { return drop(w.SalesOS.NPS.List(w.ctx, nil, w.opts...)) },
+		"NPS.All":  func(w with) error { return walkError(w.SalesOS.NPS.All(w.ctx, nil, w.opts...)) },
 		"NPS.Create": func(w with) error {
 			return drop(w.SalesOS.NPS.Create(w.ctx, &clicknps.NPSSurveyCreateParams{Name: "n"}, w.opts...))
 		},
@@ -92,12 +102,20 @@ func eachCall(t *testing.T, test func(t *testing.T, name string, call func(with)
 	}
 }
 
-func drop[T any](_ T, err error) error { return err }
+var errNoData = errors.New("a success without data")
+
+// drop returns err, or errNoData for a zero value without an error.
+func drop[T any](value T, err error) error {
+	if v := reflect.ValueOf(value); err == nil && (v.IsZero() || v.Kind() == reflect.Pointer && v.Elem().IsZero()) {
+		return errNoData
+	}
+	return err
+}
 
 // walkError walks a list to its end or its first error.
 func walkError[T any](items iter.Seq2[*T, error]) error {
-	for _, err := range items {
-		if err != nil {
+	for item, err := range items {
+		if err = drop(item, err); err != nil {
 			return err
 		}
 	}

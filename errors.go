@@ -94,13 +94,14 @@ func (e *Error) Error() string {
 		b.WriteString(separator + part)
 		separator = ": "
 	}
+	text := apierror.Clean(b.String(), maxErrorText)
 	if e.Attempts > 1 {
-		fmt.Fprintf(&b, " (after %d attempts)", e.Attempts)
+		text += fmt.Sprintf(" (after %d attempts)", e.Attempts)
 	}
 	if e.RequestID != "" {
-		fmt.Fprintf(&b, " (request %s)", e.RequestID)
+		text += fmt.Sprintf(" (request %s)", e.RequestID)
 	}
-	return b.String()
+	return text
 }
 
 func (e *Error) reasons() []string {
@@ -171,7 +172,10 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-const maxText = 1 << 10 // bytes that are shown of a server's text
+const (
+	maxText      = 1 << 10 // bytes that are shown of a server's text
+	maxErrorText = 4 << 10 // bytes of an error's text, without attempts and request id
+)
 
 // failure returns the error of a failed call. res is nil if there was no attempt.
 func (s *service) failure(c call, o *requestOptions, res *engine.Result, cause error) *Error {

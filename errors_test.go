@@ -295,3 +295,18 @@ func TestErrorRetryAfter(t *testing.T) {
 		})
 	}
 }
+
+// However much a server says, an error can be read, and ends with what support asks for.
+func TestErrorTextIsBounded(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 60<<10)
+	for name, body := range map[string]string{
+		"message": `{"message":"` + long + `"}`, "field": `{"error":{"message":"m","field":"` + long + `"}}`,
+		"fields": `{"message":["` + strings.Repeat(`a must be `+long[:900]+`","`, 60) + `b must be c"]}`,
+		"text":   long,
+	} {
+		err := answering(t, 400, body, "X-Request-Id", "req_1").Surveys.Delete(t.Context(), "s")
+		assert.LessOrEqual(t, len(err.Error()), 4<<10+40, name)
+		assert.True(t, strings.HasSuffix(err.Error(), " (request req_1)"), name)
+	}
+}

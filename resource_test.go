@@ -215,7 +215,7 @@ func TestAnswersWithoutWhatTheCallIsFor(t *testing.T) {
 				e := asError(t, err)
 				assert.Equal(t, 200, e.StatusCode)
 				assert.Equal(t, body, string(e.Body))
-				assert.Contains(t, err.Error(), "the answer can't be decoded: ")
+				assert.Regexp(t, "the answer can't be decoded: |the list broke off after \\d items: ", err.Error())
 				assert.Contains(t, err.Error(), contentType)
 				if name == "NPS.Create" || name == "NPS.Toggle" {
 					assertIs(t, err, "outcome unknown")

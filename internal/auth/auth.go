@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/clicknps/go-sdk/internal/apierror"
 )
 
 // Redacted stands where a secret was cut out.
@@ -75,13 +77,15 @@ func (c *Credential) Redact(text string) string {
 	return text
 }
 
-// RedactError returns err with a redacted text and the same chain. An err without a secret is
-// returned as it is.
+const maxErrorText = 2 << 10 // bytes
+
+// RedactError returns err with the same chain and a text that is fit to show: redacted, without
+// control characters, and cut after 2 KiB. Errors of net/http quote the server, at any length.
 func (c *Credential) RedactError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if text := c.Redact(err.Error()); text != err.Error() {
+	if text := apierror.Clean(c.Redact(err.Error()), maxErrorText); text != err.Error() {
 		return &redactedError{text, err}
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,11 @@ func TestRedactError(t *testing.T) {
 	assert.True(t, ok)
 	assert.Same(t, cause, found)
 	assert.Same(t, cause, (*auth.Credential)(nil).RedactError(cause))
+
+	flood := fmt.Errorf("malformed \x1b[31m\n%s: %w", strings.Repeat("x", 1<<20), fs.ErrNotExist)
+	err = c.RedactError(flood)
+	assert.Equal(t, `malformed \x1b[31m\n`+strings.Repeat("x", 2<<10-23)+"…", err.Error())
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 func TestPrintingShowsNoSecret(t *testing.T) {
