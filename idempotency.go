@@ -39,11 +39,11 @@ func DeriveIdempotencyKey(parts ...string) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	hash := sha256.New()
-	for _, part := range parts {
-		// The length keeps ("ab","c") from being ("a","bc").
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
-		hash.Write([]byte(part))
+	encoded := make([]byte, 0, 512)
+	for _, part := range parts { // the length keeps ("ab","c") from being ("a","bc")
+		encoded = binary.BigEndian.AppendUint64(encoded, uint64(len(part)))
+		encoded = append(encoded, part...)
 	}
-	return hex.EncodeToString(hash.Sum(nil))
+	sum := sha256.Sum256(encoded)
+	return hex.EncodeToString(sum[:])
 }

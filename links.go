@@ -73,12 +73,10 @@ func (s *LinksService) Mint(
 
 func (m *MintedLinks) parts() (*string, *json.RawMessage) { return &m.Links[0], &m.RawJSON }
 
-const maxTTLDays = 365
-
 func (p *LinkMintParams) validate() error {
 	switch {
-	case p.TTLDays < 0 || p.TTLDays > maxTTLDays:
-		return invalid("ttl_days", "TTLDays must be 1–%d, or 0 for the server's default", maxTTLDays)
+	case p.TTLDays < 0 || p.TTLDays > 365:
+		return invalid("ttl_days", "TTLDays must be 1–365, or 0 for the server's default")
 	case p.RedirectURL != "":
 		if u, err := url.Parse(p.RedirectURL); err != nil || !u.IsAbs() {
 			return invalid("redirect_url", "RedirectURL must be absolute")

@@ -117,7 +117,7 @@ func TestParamsThatCannotBeRight(t *testing.T) {
 		{"webhook whose URL is none", "url", hook("https://exa mple.com", "e")},
 		{"webhook without events", "events", hook("https://example.com")},
 		{"webhook with an empty event", "events", hook("https://example.com", "e", "")},
-		{"webhook with an event that is not UTF-8", "events", hook("https://example.com", "e\xff")},
+		{"webhook with an event that is not UTF-8", "events[0]", hook("https://example.com", "e\xff")},
 		{"SalesOS survey without a name", "name", func(w with) error {
 			return drop(w.SalesOS.NPS.Create(w.ctx, &clicknps.NPSSurveyCreateParams{Question: "q"}))
 		}},

@@ -13,7 +13,7 @@ type ResponsesService struct{ api *service }
 
 // Response is one customer's answer to a ClickNPS survey.
 type Response struct {
-	ID        string    `json:"id"`
+	ID        string    `json:"id"` // empty in a flat webhook delivery
 	SurveyID  string    `json:"survey_id"`
 	SubjectID string    `json:"subject_id"`        // the customer, as named when the links were minted
 	Score     int       `json:"score" absent:"-1"` // 0–10, or NoScore
@@ -49,15 +49,13 @@ func (s *ResponsesService) List(
 func (s *ResponsesService) All(
 	ctx context.Context, params *ResponseListParams, opts ...RequestOption,
 ) iter.Seq2[*Response, error] {
-	return all[Response](ctx, s.api,
-		call{operation: "Responses.All", route: "/responses"}, valueOf(params), opts)
+	return all[Response](ctx, s.api, call{operation: "Responses.All", route: "/responses"}, valueOf(params), opts)
 }
 
 // Get returns a response (GET /v1/responses/{id}). It fails with [ErrNotFound].
 func (s *ResponsesService) Get(ctx context.Context, id string, opts ...RequestOption) (*Response, error) {
-	return fetch[Response](ctx, s.api, call{
-		operation: "Responses.Get", method: http.MethodGet, route: "/responses/{id}", id: id,
-	}, opts)
+	c := call{operation: "Responses.Get", method: http.MethodGet, route: "/responses/{id}", id: id}
+	return fetch[Response](ctx, s.api, c, opts)
 }
 
 // AddComment adds a comment to a response and returns it (POST /v1/responses/{id}/comment). It
@@ -65,10 +63,11 @@ func (s *ResponsesService) Get(ctx context.Context, id string, opts ...RequestOp
 func (s *ResponsesService) AddComment(
 	ctx context.Context, id string, params *CommentParams, opts ...RequestOption,
 ) (*Response, error) {
-	return fetch[Response](ctx, s.api, call{
+	c := call{
 		operation: "Responses.AddComment", method: http.MethodPost, route: "/responses/{id}/comment",
 		id: id, body: params,
-	}, opts)
+	}
+	return fetch[Response](ctx, s.api, c, opts)
 }
 
 func (r *Response) parts() (*string, *json.RawMessage) { return &r.ID, &r.RawJSON }

@@ -158,15 +158,13 @@ func TallyBy[R *Response | *NPSResponse, K comparable](
 	responses iter.Seq2[R, error], key func(R) (K, bool),
 ) (map[K]Tally, error) {
 	tallies := make(map[K]Tally)
-	n := 0
 	for r, err := range responses {
 		if err != nil {
 			return tallies, err
 		}
 		if r == nil {
-			return tallies, fmt.Errorf("%w: response after %d others is nil", ErrInvalidParams, n)
+			return tallies, fmt.Errorf("%w: a response is nil", ErrInvalidParams)
 		}
-		n++
 		k, wanted := key(r)
 		if !wanted {
 			continue

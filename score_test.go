@@ -123,7 +123,7 @@ func TestTallyOf(t *testing.T) {
 		"none":        {responses: responses()},
 		"two":         {responses: responses(good, good), promoters: 2},
 		"an error":    {responses: responses(good, broken, good), promoters: 1, is: broken},
-		"nil":         {responses: responses(good, good, nil, good), promoters: 2, is: clicknps.ErrInvalidParams, contains: "after 2 others"},
+		"nil":         {responses: responses(good, good, nil, good), promoters: 2, is: clicknps.ErrInvalidParams, contains: "a response is nil"},
 		"wrong score": {responses: responses(good, &clicknps.Response{ID: "resp_7", Score: 42}, good), promoters: 1, is: clicknps.ErrInvalidParams, contains: "resp_7"},
 	}
 	for name, tt := range tests {

@@ -58,16 +58,14 @@ type SurveyUpdateParams struct {
 func (s *SurveysService) List(
 	ctx context.Context, params *SurveyListParams, opts ...RequestOption,
 ) (*Page[Survey], error) {
-	return list[Survey](ctx, s.api,
-		call{operation: "Surveys.List", route: "/surveys"}, valueOf(params), opts)
+	return list[Survey](ctx, s.api, call{operation: "Surveys.List", route: "/surveys"}, valueOf(params), opts)
 }
 
 // All walks the surveys (GET /v1/surveys). It may end with [ErrListChanged].
 func (s *SurveysService) All(
 	ctx context.Context, params *SurveyListParams, opts ...RequestOption,
 ) iter.Seq2[*Survey, error] {
-	return all[Survey](ctx, s.api,
-		call{operation: "Surveys.All", route: "/surveys"}, valueOf(params), opts)
+	return all[Survey](ctx, s.api, call{operation: "Surveys.All", route: "/surveys"}, valueOf(params), opts)
 }
 
 // Create creates a survey (POST /v1/surveys). It fails with [ErrInvalidParams], [ErrValidation],
@@ -75,16 +73,14 @@ func (s *SurveysService) All(
 func (s *SurveysService) Create(
 	ctx context.Context, params *SurveyCreateParams, opts ...RequestOption,
 ) (*Survey, error) {
-	return fetch[Survey](ctx, s.api, call{
-		operation: "Surveys.Create", method: http.MethodPost, route: "/surveys", body: params,
-	}, opts)
+	c := call{operation: "Surveys.Create", method: http.MethodPost, route: "/surveys", body: params}
+	return fetch[Survey](ctx, s.api, c, opts)
 }
 
 // Get returns a survey (GET /v1/surveys/{id}). It fails with [ErrNotFound].
 func (s *SurveysService) Get(ctx context.Context, id string, opts ...RequestOption) (*Survey, error) {
-	return fetch[Survey](ctx, s.api, call{
-		operation: "Surveys.Get", method: http.MethodGet, route: "/surveys/{id}", id: id,
-	}, opts)
+	c := call{operation: "Surveys.Get", method: http.MethodGet, route: "/surveys/{id}", id: id}
+	return fetch[Survey](ctx, s.api, c, opts)
 }
 
 // Update changes the fields that params set, and returns the survey (PATCH /v1/surveys/{id}). It
@@ -92,9 +88,8 @@ func (s *SurveysService) Get(ctx context.Context, id string, opts ...RequestOpti
 func (s *SurveysService) Update(
 	ctx context.Context, id string, params *SurveyUpdateParams, opts ...RequestOption,
 ) (*Survey, error) {
-	return fetch[Survey](ctx, s.api, call{
-		operation: "Surveys.Update", method: http.MethodPatch, route: "/surveys/{id}", id: id, body: params,
-	}, opts)
+	c := call{operation: "Surveys.Update", method: http.MethodPatch, route: "/surveys/{id}", id: id, body: params}
+	return fetch[Survey](ctx, s.api, c, opts)
 }
 
 // Delete deletes a survey (DELETE /v1/surveys/{id}). It fails with [ErrNotFound].

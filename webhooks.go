@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/clicknps/go-sdk/internal/auth"
 )
@@ -57,16 +56,14 @@ type WebhookCreateParams struct {
 func (s *WebhooksService) List(
 	ctx context.Context, params *WebhookListParams, opts ...RequestOption,
 ) (*Page[Webhook], error) {
-	return list[Webhook](ctx, s.api,
-		call{operation: "Webhooks.List", route: "/webhooks"}, valueOf(params), opts)
+	return list[Webhook](ctx, s.api, call{operation: "Webhooks.List", route: "/webhooks"}, valueOf(params), opts)
 }
 
 // All walks the webhooks (GET /v1/webhooks). It may end with [ErrListChanged].
 func (s *WebhooksService) All(
 	ctx context.Context, params *WebhookListParams, opts ...RequestOption,
 ) iter.Seq2[*Webhook, error] {
-	return all[Webhook](ctx, s.api,
-		call{operation: "Webhooks.All", route: "/webhooks"}, valueOf(params), opts)
+	return all[Webhook](ctx, s.api, call{operation: "Webhooks.All", route: "/webhooks"}, valueOf(params), opts)
 }
 
 // Create subscribes an endpoint to events (POST /v1/webhooks). It fails with [ErrInvalidParams],
@@ -74,9 +71,8 @@ func (s *WebhooksService) All(
 func (s *WebhooksService) Create(
 	ctx context.Context, params *WebhookCreateParams, opts ...RequestOption,
 ) (*Webhook, error) {
-	return fetch[Webhook](ctx, s.api, call{
-		operation: "Webhooks.Create", method: http.MethodPost, route: "/webhooks", body: params,
-	}, opts)
+	c := call{operation: "Webhooks.Create", method: http.MethodPost, route: "/webhooks", body: params}
+	return fetch[Webhook](ctx, s.api, c, opts)
 }
 
 // Delete ends a subscription (DELETE /v1/webhooks/{id}). It fails with [ErrNotFound].
@@ -91,29 +87,23 @@ func (p WebhookListParams) validate() error {
 }
 
 // String implements [fmt.Stringer].
-func (w Webhook) String() string {
-	return fmt.Sprintf("{%s %s %v %s %v}", w.ID, w.URL, w.Events, w.shownSecret(), w.CreatedAt)
-}
+func (w Webhook) String() string { return fmt.Sprintf("%+v", w.shown()) }
 
 // GoString implements [fmt.GoStringer].
-func (w Webhook) GoString() string {
-	return fmt.Sprintf("clicknps.Webhook{ID:%q, URL:%q, Events:%#v, Secret:%q, CreatedAt:%#v}",
-		w.ID, w.URL, w.Events, w.shownSecret(), w.CreatedAt)
-}
+func (w Webhook) GoString() string { return fmt.Sprintf("%#v", w.shown()) }
 
 // LogValue implements [slog.LogValuer].
-func (w Webhook) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("id", w.ID), slog.String("url", w.URL), slog.Any("events", w.Events),
-		slog.String("secret", w.shownSecret()), slog.Time("created_at", w.CreatedAt),
-	)
-}
+func (w Webhook) LogValue() slog.Value { return slog.AnyValue(w.shown()) }
 
-func (w Webhook) shownSecret() string {
-	if w.Secret == "" {
-		return ""
+// shownWebhook is printed as its fields.
+type shownWebhook Webhook
+
+func (w Webhook) shown() shownWebhook {
+	w.RawJSON = nil // has the secret too
+	if w.Secret != "" {
+		w.Secret = auth.Redacted
 	}
-	return auth.Redacted
+	return shownWebhook(w)
 }
 
 func (p *WebhookCreateParams) validate() error {
@@ -125,10 +115,8 @@ func (p *WebhookCreateParams) validate() error {
 		return invalid("url", "URL must be absolute, and http or https")
 	case len(p.Events) == 0:
 		return invalid("events", "Events must not be empty")
-	case slices.ContainsFunc(p.Events, isUnfit):
-		return invalid("events", "Events must not have one that is empty or not valid UTF-8")
+	case slices.Contains(p.Events, ""):
+		return invalid("events", "Events must not have one that is empty")
 	}
 	return nil
 }
-
-func isUnfit(e EventType) bool { return e == "" || !utf8.ValidString(string(e)) }

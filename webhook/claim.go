@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 	"time"
 )
 
@@ -21,10 +20,10 @@ const (
 )
 
 var (
-	errDuplicate = errors.New("webhook: the event was handled before")
-	errHeld      = errors.New("webhook: the event is being handled by another delivery")
-	// errClaimLost is the cause of the end of a handler function's context when another delivery
-	// has the claim.
+	errDuplicate  = errors.New("the event was handled before")
+	errHeld       = errors.New("the event is being handled by another delivery")
+	errNoFunction = errors.New("webhook: the handler function is nil")
+	// errClaimLost is the cause of the end of a handler function's context.
 	errClaimLost = errors.New("webhook: the claim of the event is another delivery's now")
 )
 
@@ -35,13 +34,9 @@ type claim struct {
 	holder   string
 	ctx      context.Context // of the handler function
 	cancel   context.CancelCauseFunc
-	settled  context.Context // ends with the error for duplicates in this process as its cause
+	settled  context.Context // its cause is the error for duplicates in this process
 	settle   context.CancelCauseFunc
-
-	mu      sync.Mutex
-	granted bool
-	ended   bool
-	timer   *time.Timer // of the next extension
+	ended    chan struct{} // closed when no lease is wanted any more
 }
 
 // claim claims e for the delivery whose context is ctx. base is the parent of the handler
@@ -59,18 +54,20 @@ func (v *Verifier) claim(ctx, base context.Context, e *Event) (*claim, error) {
 			return nil, errHeld
 		}
 	}
-	c := &claim{verifier: v, event: e, holder: rand.Text()}
+	c := &claim{verifier: v, event: e, holder: rand.Text(), ended: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancelCause(base)
 	c.settled, c.settle = context.WithCancelCause(context.Background())
-	c.timer = time.AfterFunc(extendInterval, c.extend)
 	v.claims[e.Key] = c
 	v.mu.Unlock()
 
 	err := c.ask()
 	if err == nil {
+		go c.extend()
 		return c, nil
 	}
-	if err = c.end(err); err != errDuplicate {
+	close(c.ended)
+	c.forget(err)
+	if !errors.Is(err, errDuplicate) {
 		v.report(ctx, e, err)
 	}
 	return nil, err
@@ -79,7 +76,7 @@ func (v *Verifier) claim(ctx, base context.Context, e *Event) (*claim, error) {
 // ask claims the event, or extends the claim. The error is errHeld or errDuplicate if the claim is
 // another delivery's. A grant that comes when the claim has ended is released.
 func (c *claim) ask() error {
-	err := bounded(c.ctx, "Deduper.Claim", func(ctx context.Context) error {
+	return bounded(c.ctx, "Deduper.Claim", func(ctx context.Context) error {
 		result, err := c.verifier.deduper.Claim(ctx, c.event.Key, c.holder, lease)
 		switch {
 		case err != nil:
@@ -89,43 +86,40 @@ func (c *claim) ask() error {
 		case result == ClaimDone:
 			return errDuplicate
 		case result != ClaimGranted:
-			return fmt.Errorf("Deduper.Claim returned %d, which is no ClaimResult", result)
+			return fmt.Errorf("%d is no ClaimResult", result)
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.granted = true; c.ended {
-			go c.release()
+		select {
+		case <-c.ended:
+			c.release()
+		default:
 		}
 		return nil
 	})
-	if err == nil || err == errHeld || err == errDuplicate {
-		return err
-	}
-	return fmt.Errorf("webhook: claiming an event: %w", err)
 }
 
-// extend extends the lease, and ends the handler function's context if the claim is another
-// delivery's now.
+// extend extends the lease until the claim ends or is another delivery's.
 func (c *claim) extend() {
-	err := c.ask()
-	lost := err == errHeld || err == errDuplicate
-	c.mu.Lock()
-	ended := c.ended
-	if !ended && !lost {
-		c.timer.Reset(extendInterval)
-	}
-	c.mu.Unlock()
-	switch {
-	case ended || err == nil:
-	case lost:
-		c.cancel(errClaimLost)
-	default:
-		c.verifier.report(c.ctx, c.event, err)
+	for {
+		select {
+		case <-time.After(extendInterval):
+		case <-c.ended:
+			return
+		}
+		switch err := c.ask(); {
+		case errors.Is(err, errHeld), errors.Is(err, errDuplicate):
+			c.cancel(errClaimLost)
+			return
+		case err != nil:
+			c.verifier.report(c.ctx, c.event, err)
+		}
 	}
 }
 
 // call calls fn with the event, and waits until it has ended.
 func (c *claim) call(fn func(context.Context, *Event) error) error {
+	if fn == nil {
+		return errNoFunction
+	}
 	err := await(context.Background(), "webhook: the handler function", func() error {
 		return fn(c.ctx, c.event)
 	})
@@ -138,27 +132,15 @@ func (c *claim) call(fn func(context.Context, *Event) error) error {
 // end completes the claim, or releases it if err is not nil: why the event was not handled. It
 // returns err, or why the claim could not be completed.
 func (c *claim) end(err error) error {
-	c.mu.Lock()
-	c.ended = true
-	c.timer.Stop()
-	granted := c.granted
-	c.mu.Unlock()
-	switch {
-	case err == nil:
+	close(c.ended)
+	if err != nil {
+		c.release()
+	} else {
 		err = bounded(c.ctx, "Deduper.Complete", func(ctx context.Context) error {
 			return c.verifier.deduper.Complete(ctx, c.event.Key, c.holder, c.verifier.remember())
 		})
-		if err != nil {
-			err = fmt.Errorf("webhook: recording that an event was handled: %w", err)
-		}
-	case granted:
-		c.release()
 	}
-	c.cancel(nil)
-	c.settle(cmp.Or(err, errDuplicate)) // has no effect on a claim that a queue has settled
-	c.verifier.mu.Lock()
-	defer c.verifier.mu.Unlock()
-	delete(c.verifier.claims, c.event.Key)
+	c.forget(err)
 	return err
 }
 
@@ -167,8 +149,17 @@ func (c *claim) release() {
 		return c.verifier.deduper.Release(ctx, c.event.Key, c.holder)
 	})
 	if err != nil {
-		c.verifier.report(c.ctx, c.event, fmt.Errorf("webhook: releasing an event: %w", err))
+		c.verifier.report(c.ctx, c.event, err)
 	}
+}
+
+// forget makes way for the next claim of the event in this process.
+func (c *claim) forget(err error) {
+	c.cancel(nil)
+	c.settle(cmp.Or(err, errDuplicate)) // has no effect on a claim that a queue has settled
+	c.verifier.mu.Lock()
+	defer c.verifier.mu.Unlock()
+	delete(c.verifier.claims, c.event.Key)
 }
 
 // bounded calls fn and waits for at most callTimeout, whether or not fn respects its context. The
@@ -177,7 +168,10 @@ func (c *claim) release() {
 func bounded(ctx context.Context, what string, fn func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	return await(ctx, what, func() error { return fn(ctx) })
+	if err := await(ctx, "the method", func() error { return fn(ctx) }); err != nil {
+		return fmt.Errorf("webhook: %s: %w", what, err)
+	}
+	return nil
 }
 
 // await calls fn in a goroutine of its own, so that neither a panic nor runtime.Goexit ends the

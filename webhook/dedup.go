@@ -9,8 +9,7 @@ import (
 // ClaimResult is the answer of [Deduper.Claim].
 type ClaimResult int
 
-// The answers of [Deduper.Claim]. The zero value is none of them, and counts as a failure of the
-// Deduper.
+// The answers of [Deduper.Claim]. Any other counts as a failure of the Deduper.
 const (
 	_            ClaimResult = iota
 	ClaimGranted             // the holder may handle the event
@@ -20,9 +19,9 @@ const (
 
 // Deduper remembers which events are being handled and which have been, by [Event.Key].
 //
-// A claim belongs to its holder. The holder's name is random and stands for one delivery in one
-// process. A claim ends when it is completed, when it is released, or when its lease has passed.
-// So a process that dies with a claim loses nothing: a later delivery of the event is granted it.
+// A claim belongs to its holder, whose name is random and stands for one delivery in one process.
+// It ends when it is completed or released, or when its lease has passed. So a process that dies
+// with a claim loses nothing: a later delivery of the event is granted it.
 //
 // Each method must be atomic and safe for concurrent use. A [Verifier] waits 5 seconds for a call
 // and then abandons it, even if it ignores its context. Keys are unique within one account only.
@@ -45,10 +44,9 @@ const memoryCapacity = 100_000
 // than capacity, but no claim that is held.
 type memoryDeduper struct {
 	capacity int
-
-	mu     sync.Mutex
-	claims map[string]*memoryClaim
-	done   []*memoryClaim // the oldest first
+	mu       sync.Mutex
+	claims   map[string]*memoryClaim
+	done     []*memoryClaim // the oldest first
 }
 
 type memoryClaim struct {
@@ -61,9 +59,7 @@ func newMemoryDeduper(capacity int) *memoryDeduper {
 	return &memoryDeduper{capacity: capacity, claims: make(map[string]*memoryClaim)}
 }
 
-func (d *memoryDeduper) Claim(
-	_ context.Context, key, holder string, lease time.Duration,
-) (ClaimResult, error) {
+func (d *memoryDeduper) Claim(_ context.Context, key, holder string, lease time.Duration) (ClaimResult, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch c := d.claims[key]; {

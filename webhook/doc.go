@@ -13,9 +13,8 @@
 // by (SurveyID, SubjectID), never by Response.ID, which is empty.
 //
 // Events arrive out of order: attempts are repeated for up to 45 hours, and several deliveries are
-// sent at once. So a response.created must not overwrite what a response.updated has stored.
-// Insert on response.created and do nothing if the row exists; insert or overwrite on
-// response.updated.
+// sent at once. So insert on response.created and do nothing if the row exists; insert or overwrite
+// on response.updated, but not what a later OccurredAt has stored.
 //
 // # Handler or Queue
 //

@@ -3,13 +3,8 @@ package webhook
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +30,8 @@ type Event struct {
 	RawJSON    json.RawMessage    // the body as received
 }
 
+var errNoSurvey = errors.New("survey_id: missing")
+
 // maxIDBytes is the length up to which an envelope's id is used as the key itself.
 const maxIDBytes = 128
 
@@ -50,16 +47,11 @@ type head struct {
 
 // payload holds the fields of a response or a survey.
 type payload struct {
-	ID        string                `json:"id"`
-	SurveyID  string                `json:"survey_id"`
-	SubjectID string                `json:"subject_id"`
-	Score     *int                  `json:"score"`
-	Comment   string                `json:"comment"`
-	Name      string                `json:"name"`
-	Question  string                `json:"question"`
-	Status    clicknps.SurveyStatus `json:"status"`
-	CreatedAt time.Time             `json:"created_at"`
-	UpdatedAt time.Time             `json:"updated_at"`
+	clicknps.Response
+	Score    *int                  `json:"score"` // tells no score from a score of −1
+	Name     string                `json:"name"`
+	Question string                `json:"question"`
+	Status   clicknps.SurveyStatus `json:"status"`
 }
 
 // parse decodes body. The event keeps it.
@@ -70,29 +62,26 @@ func parse(body []byte) (*Event, error) {
 	if !utf8.Valid(body) {
 		return nil, errors.New("not UTF-8")
 	}
-	var wire head
-	if err := lenient.Unmarshal(body, &wire); err != nil {
+	var h head
+	if err := lenient.Unmarshal(body, &h); err != nil {
 		return nil, err
 	}
-	e := &Event{Type: cmp.Or(wire.Type, wire.Event), SentAt: wire.Timestamp, RawJSON: body}
-	var p payload
-	var err error
-	enveloped := bytes.HasPrefix(wire.Data, []byte("{"))
-	if !enveloped {
-		err = lenient.Unmarshal(body, &p)
-	} else if err = lenient.Unmarshal(wire.Data, &p); err != nil {
-		err = fmt.Errorf("data: %w", err)
+	e := &Event{Type: cmp.Or(h.Type, h.Event), SentAt: h.Timestamp, RawJSON: body}
+	enveloped, content := bytes.HasPrefix(h.Data, []byte("{")), body
+	if enveloped {
+		content = h.Data
 	}
+	var p payload
+	err := lenient.Unmarshal(content, &p)
 	switch {
-	case e.Type != "":
-		e.OccurredAt = wire.CreatedAt
-		if !enveloped { // then these are the event's
-			p.ID, p.CreatedAt = "", time.Time{}
-		}
-	case enveloped:
+	case e.Type == "" && enveloped:
 		return nil, errors.New("type: missing")
-	default:
-		e.Type, wire.ID = clicknps.EventResponseCreated, "" // an id is the response's
+	case e.Type == "":
+		e.Type, h.ID = clicknps.EventResponseCreated, "" // an id is the response's
+	case enveloped:
+		e.OccurredAt = h.CreatedAt
+	default: // id and time are the event's
+		e.OccurredAt, p.ID, p.CreatedAt = h.CreatedAt, "", time.Time{}
 	}
 	if err == nil {
 		err = e.setContent(&p)
@@ -104,7 +93,7 @@ func parse(body []byte) (*Event, error) {
 		}
 	default: // an event of unknown type may be about anything
 	}
-	e.Key = e.key(wire.ID, wire.Data)
+	e.Key = e.key(h.ID)
 	return e, nil
 }
 
@@ -115,7 +104,7 @@ func (e *Event) setContent(p *payload) error {
 	case "response":
 		switch {
 		case p.SurveyID == "":
-			return errors.New("survey_id: missing")
+			return errNoSurvey
 		case p.SubjectID == "":
 			return errors.New("subject_id: missing")
 		case p.Score == nil:
@@ -123,13 +112,11 @@ func (e *Event) setContent(p *payload) error {
 		case *p.Score < 0 || *p.Score > 10:
 			return errors.New("score: not a whole number from 0 to 10")
 		}
-		e.Response = &clicknps.Response{
-			ID: p.ID, SurveyID: p.SurveyID, SubjectID: p.SubjectID, Score: *p.Score, Comment: p.Comment,
-			CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
-		}
+		p.Response.Score = *p.Score
+		e.Response = &p.Response
 	case "survey":
 		if e.SurveyID = cmp.Or(p.SurveyID, p.ID); e.SurveyID == "" {
-			return errors.New("survey_id: missing")
+			return errNoSurvey
 		}
 		e.Survey = &clicknps.Survey{
 			ID: e.SurveyID, Name: p.Name, Question: p.Question, Status: p.Status,
@@ -140,38 +127,21 @@ func (e *Event) setContent(p *payload) error {
 }
 
 // key returns the envelope's id or, if it has none, a hash of the signed fields that are the same
-// in every attempt.
-func (e *Event) key(id string, data json.RawMessage) string {
-	if len(id) > maxIDBytes {
-		return hash("id", id)
-	}
-	if id != "" {
+// in every attempt. Of an event of unknown type no fields are known: handling it twice is better
+// than sharing one key between events.
+func (e *Event) key(id string) string {
+	if id != "" && len(id) <= maxIDBytes {
 		return id
 	}
 	micros := func(t time.Time) string { return strconv.FormatInt(t.UnixMicro(), 10) }
-	kind, occurred, r := string(e.Type), micros(e.OccurredAt), e.Response
-	switch {
+	parts := []string{string(e.Type), micros(e.OccurredAt), e.SurveyID}
+	switch r := e.Response; {
+	case id != "":
+		parts = []string{"id", id}
 	case e.Type == clicknps.EventResponseCreated, e.Type == clicknps.EventResponseUpdated:
-		score := strconv.Itoa(r.Score)
-		return hash(kind, occurred, r.SurveyID, r.SubjectID, score, r.Comment, micros(r.UpdatedAt))
-	case e.Type == clicknps.EventSurveyCompleted:
-		return hash(kind, occurred, e.SurveyID)
-	case slices.Contains([]string{"", "null", "{}", "[]", `""`}, string(data)):
-		// The body may change with each attempt. Handling the event twice is better than sharing
-		// one key between events.
-		return hash(kind, string(e.RawJSON))
+		parts = append(parts, r.SubjectID, strconv.Itoa(r.Score), r.Comment, micros(r.UpdatedAt))
+	case e.Type != clicknps.EventSurveyCompleted:
+		parts = []string{string(e.RawJSON)}
 	}
-	return hash(kind, occurred, string(data))
-}
-
-// hash prefixes each part with its length, so that different lists of parts never produce the same
-// input.
-func hash(parts ...string) string {
-	encoded := make([]byte, 0, 512)
-	for _, part := range parts {
-		encoded = binary.AppendUvarint(encoded, uint64(len(part)))
-		encoded = append(encoded, part...)
-	}
-	sum := sha256.Sum256(encoded)
-	return hex.EncodeToString(sum[:])
+	return clicknps.DeriveIdempotencyKey(parts...)
 }

@@ -247,9 +247,9 @@ func TestVerifyRefusesMalformedBodies(t *testing.T) {
 		"envelope, null data":      {`{"id":"evt_1","type":"response.created","data":null}`, "survey_id: missing"},
 		"envelope, data a list":    {`{"id":"evt_1","type":"response.updated","data":[1]}`, "survey_id: missing"},
 		"envelope, score over 10":  {`{"id":"evt_1","type":"response.created","data":{` + rest + `,"score":11}}`, "score: not a whole number"},
-		"envelope, score in words": {`{"id":"evt_1","type":"response.updated","data":{` + rest + `,"score":"nine"}}`, "data: score: "},
+		"envelope, score in words": {`{"id":"evt_1","type":"response.updated","data":{` + rest + `,"score":"nine"}}`, "score: "},
 		"completed without survey": {`{"id":"evt_1","type":"survey.completed","data":{"name":"N"}}`, "survey_id: missing"},
-		"completed, odd name":      {`{"id":"evt_1","type":"survey.completed","data":{"id":"s","name":{}}}`, "data: name: "},
+		"completed, odd name":      {`{"id":"evt_1","type":"survey.completed","data":{"id":"s","name":{}}}`, "name: "},
 		"completed without data":   {`{"id":"evt_1","type":"survey.completed"}`, "survey_id: missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -288,10 +288,6 @@ func TestEventKey(t *testing.T) {
 			{
 				`{"id":"evt_1","type":"ping","created_at":"2026-11-22T00:32:18Z"}`,
 				`{"id":"evt_1","type":"ping","created_at":"2026-11-22T00:32:18Z","timestamp":"2026-11-22T00:33:18Z"}`,
-			},
-			{
-				`{"type":"account.renamed","timestamp":"2026-11-22T00:32:18Z","data":{"name":"A"}}`,
-				`{"type":"account.renamed","timestamp":"2026-11-22T00:33:18Z","data":{"name":"A"}}`,
 			},
 			{
 				`{"event":"survey.completed","survey_id":"s","timestamp":"2026-11-22T00:32:18Z"}`,

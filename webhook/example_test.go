@@ -53,6 +53,24 @@ func ExampleVerifier_Handler() {
 	// 200 {"status":"duplicate"}
 }
 
+// storedAnswer stands for a row of a table whose primary key is (survey, subject): a delivery has no
+// response id.
+type storedAnswer struct {
+	score   int
+	comment string
+	at      time.Time
+}
+
+// storeAnswer is INSERT … ON CONFLICT DO NOTHING for a response.created event. For a
+// response.updated event it is INSERT … ON CONFLICT DO UPDATE … WHERE the row is not newer.
+func storeAnswer(rows map[[2]string]storedAnswer, e *webhook.Event) {
+	key := [2]string{e.SurveyID, e.Response.SubjectID}
+	row, exists := rows[key]
+	if !exists || e.Type == clicknps.EventResponseUpdated && !e.OccurredAt.Before(row.at) {
+		rows[key] = storedAnswer{e.Response.Score, e.Response.Comment, e.OccurredAt}
+	}
+}
+
 // Events arrive out of order: what a response.updated event has stored must not be overwritten by
 // a response.created event that is delivered later.
 func ExampleVerifier_Handler_upsert() {
@@ -60,28 +78,21 @@ func ExampleVerifier_Handler_upsert() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	type answer struct{ surveyID, subjectID string } // names a response; a delivery has no response id
-	comments := make(map[answer]string)              // stands for a table with this primary key
+	rows := make(map[[2]string]storedAnswer)
 	receiver := verifier.Handler(func(_ context.Context, e *webhook.Event) error {
-		if e.Response == nil {
-			return nil
-		}
-		key := answer{e.SurveyID, e.Response.SubjectID}
-		_, exists := comments[key]
-		if e.Type == clicknps.EventResponseUpdated || !exists { // INSERT … ON CONFLICT DO UPDATE, or DO NOTHING
-			comments[key] = e.Response.Comment
+		if e.Response != nil {
+			storeAnswer(rows, e)
 		}
 		return nil
 	})
 	send(receiver, exampleSecret, `{"id":"evt_2","type":"response.updated",
 		"data":{"survey_id":"onboarding","subject_id":"user_42","score":9,"comment":"Loving it"}}`)
-	send(receiver, exampleSecret, `{"id":"evt_1","type":"response.created",
-		"data":{"survey_id":"onboarding","subject_id":"user_42","score":9}}`)
-	fmt.Println(comments)
+	send(receiver, exampleSecret, flat("user_42", 9, time.Now()))
+	fmt.Println(rows[[2]string{"onboarding", "user_42"}].comment)
 	// Output:
 	// 200 {"status":"handled"}
 	// 200 {"status":"handled"}
-	// map[{onboarding user_42}:Loving it]
+	// Loving it
 }
 
 func ExampleVerifier_Verify() {
@@ -150,7 +161,7 @@ func ExampleNewVerifier() {
 	// Output:
 	// 200 {"status":"handled"}
 	// 200 {"status":"handled"}
-	// 401 {"error":{"message":"the X-ClickNPS-Signature header is missing or does not match the body","type":"invalid_signature"}}
+	// 401 {"status":"invalid_signature","message":"the X-ClickNPS-Signature header is missing or does not match the body"}
 }
 
 func ExampleSign() {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,35 +13,29 @@ import (
 const maxBodyBytes = 1 << 20
 
 // Handler returns an [http.Handler] to mount where ClickNPS sends its deliveries. It verifies each
-// delivery as [Verifier.Verify] does and calls fn once for each event. Calls of fn are concurrent.
+// delivery as [Verifier.Verify] does and calls fn once for each event, concurrently.
 //
-// If fn returns nil, the event is done. If fn returns an error or panics, the sender delivers the
+// If fn returns nil, the event is done. If it returns an error or panics, the sender delivers the
 // event again, at most six times within 45 hours. So fn should be safe to repeat, and quick: the
 // sender gives up after 20 seconds. For slow work, let fn store the event, or use [Verifier.Queue].
 //
-// The context of fn is the request's: it ends when the sender hangs up. It also ends when another
-// delivery has got the claim of the event, because this one could not be extended for 15 minutes;
-// [context.Cause] says so.
+// The context of fn is the request's. It also ends when another delivery has got the claim of the
+// event, because this one could not be extended for 15 minutes; [context.Cause] says so.
 //
 // A duplicate that arrives while this process handles the event waits for the outcome and is
 // answered the same. The answers, each with a short JSON body:
 //
 //	200  handled, now or before
-//	400  signed, but malformed
+//	400  signed, but malformed; or cut off
 //	401  the signature is missing or wrong, or the event is stale
 //	405  not a POST
 //	413  the body is over 1 MiB
-//	500  fn failed, or it succeeded but the Deduper could not record it; also if fn is nil
+//	500  fn is nil or failed, or the Deduper failed
 //	503  another process handles the event, or a duplicate's sender hung up before the outcome
 //
 // After 500 and 503 the sender delivers the event again. Nothing is logged; [WithErrorHandler] sees
 // every failure.
 func (v *Verifier) Handler(fn func(context.Context, *Event) error) http.Handler {
-	if fn == nil {
-		fn = func(context.Context, *Event) error {
-			return errors.New("webhook: the handler function is nil")
-		}
-	}
 	return v.serve(func(ctx context.Context, e *Event) error {
 		c, err := v.claim(ctx, ctx, e)
 		if err != nil {
@@ -53,11 +48,11 @@ func (v *Verifier) Handler(fn func(context.Context, *Event) error) http.Handler 
 	}, answer{http.StatusOK, "handled", ""})
 }
 
-// answer is what the sender is told. It has a message only if something is wrong.
+// answer is what the sender is told.
 type answer struct {
-	status  int
-	result  string
-	message string
+	code    int
+	Status  string `json:"status"`
+	Message string `json:"message,omitempty"` // what is wrong
 }
 
 // serve returns a handler that calls handle for each delivery that is verified. It answers with
@@ -79,29 +74,20 @@ func (v *Verifier) serve(handle func(context.Context, *Event) error, done answer
 				a = answer{http.StatusInternalServerError, "not_handled", "failed: send it again later"}
 			}
 		}
-		body := map[string]any{"status": a.result}
-		if a.message != "" {
-			body = map[string]any{"error": map[string]string{"type": a.result, "message": a.message}}
-		}
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(a.status)
-		_ = json.NewEncoder(w).Encode(body) // fails only if the sender has hung up
+		w.WriteHeader(a.code)
+		_ = json.NewEncoder(w).Encode(a) // fails only if the sender has hung up
 	})
 }
 
-// receive reads and verifies a delivery. If there is an error, the answer says what the sender is
-// told.
+// receive reads and verifies a delivery. If there is an error, the answer is for the sender.
 func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (*Event, answer, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, answer{http.StatusMethodNotAllowed, "method_not_allowed", "a delivery is a POST"},
 			fmt.Errorf("webhook: method %q instead of POST", r.Method)
 	}
-	var body []byte
-	var err error
-	if r.Body != nil {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
-	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, cmp.Or[io.ReadCloser](r.Body, http.NoBody), maxBodyBytes))
 	if err != nil {
 		a := answer{http.StatusBadRequest, "incomplete", "the body could not be read to its end"}
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -113,12 +99,16 @@ func (v *Verifier) receive(w http.ResponseWriter, r *http.Request) (*Event, answ
 	switch {
 	case err == nil:
 		return e, answer{}, nil
-	case errors.Is(err, ErrInvalidSignature):
-		message := "the " + SignatureHeader + " header is missing or does not match the body"
-		return nil, answer{http.StatusUnauthorized, "invalid_signature", message}, err
+	case errors.Is(err, ErrInvalidSignature): // the same for all forgeries
+		return nil, answer{
+			http.StatusUnauthorized, "invalid_signature",
+			"the " + SignatureHeader + " header is missing or does not match the body",
+		}, err
 	case errors.Is(err, ErrStale):
-		message := "the signed time is too far from the receiver's clock"
-		return nil, answer{http.StatusUnauthorized, "stale_event", message}, err
+		return nil, answer{
+			http.StatusUnauthorized, "stale_event",
+			"the signed time is too far from the receiver's clock",
+		}, err
 	}
 	// The body was signed, so its sender may know what is wrong.
 	return nil, answer{http.StatusBadRequest, "malformed", err.Error()}, err

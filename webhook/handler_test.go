@@ -105,8 +105,8 @@ func TestHandlerAnswers(t *testing.T) {
 
 func TestHandlerTellsTheSignersMistake(t *testing.T) {
 	answer := deliver(t, newVerifier(t).Handler(handled), `{"survey_id":"s","subject_id":"u","score":11}`)
-	assert.JSONEq(t, `{"error":{"type":"malformed",
-		"message":"webhook: malformed body: score: not a whole number from 0 to 10"}}`, answer.Body.String())
+	assert.JSONEq(t, `{"status":"malformed",
+		"message":"webhook: malformed body: score: not a whole number from 0 to 10"}`, answer.Body.String())
 }
 
 func TestHandlerAcknowledgesAnotherAttemptOfAnEvent(t *testing.T) {
@@ -201,13 +201,13 @@ func TestHandlerAnswersAsTheDeduperSays(t *testing.T) {
 		want   string
 		told   string
 	}{
-		"held":          {webhook.ClaimHeld, nil, 503, "unavailable", "webhook: the event is being handled by another delivery"},
+		"held":          {webhook.ClaimHeld, nil, 503, "unavailable", "webhook: Deduper.Claim: the event is being handled by another delivery"},
 		"done":          {webhook.ClaimDone, nil, 200, "duplicate", ""},
-		"none":          {0, nil, 500, "not_handled", "webhook: claiming an event: Deduper.Claim returned 0, which is no ClaimResult"},
-		"beyond":        {webhook.ClaimDone + 1, nil, 500, "not_handled", "webhook: claiming an event: Deduper.Claim returned 4, which is no ClaimResult"},
-		"error":         {0, down, 500, "not_handled", "webhook: claiming an event: store is down"},
-		"granted error": {webhook.ClaimGranted, down, 500, "not_handled", "webhook: claiming an event: store is down"},
-		"done error":    {webhook.ClaimDone, down, 500, "not_handled", "webhook: claiming an event: store is down"},
+		"none":          {0, nil, 500, "not_handled", "webhook: Deduper.Claim: 0 is no ClaimResult"},
+		"beyond":        {webhook.ClaimDone + 1, nil, 500, "not_handled", "webhook: Deduper.Claim: 4 is no ClaimResult"},
+		"error":         {0, down, 500, "not_handled", "webhook: Deduper.Claim: store is down"},
+		"granted error": {webhook.ClaimGranted, down, 500, "not_handled", "webhook: Deduper.Claim: store is down"},
+		"done error":    {webhook.ClaimDone, down, 500, "not_handled", "webhook: Deduper.Claim: store is down"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			deduper := newStore()
@@ -245,10 +245,10 @@ func TestHandlerTellsThatNothingWasRecorded(t *testing.T) {
 		told    []string
 	}{
 		"Complete fails": {nil, []string{"Claim", "Complete"}, []string{
-			"webhook: recording that an event was handled: store is down",
+			"webhook: Deduper.Complete: store is down",
 		}},
 		"Release fails": {broken, []string{"Claim", "Release"}, []string{
-			"webhook: releasing an event: store is down", "fn fails",
+			"webhook: Deduper.Release: store is down", "fn fails",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,7 +16,7 @@ var queueDelays = [...]time.Duration{0, time.Second, 2 * time.Second, 4 * time.S
 
 var (
 	errQueueFull = errors.New("webhook: the queue is full or shut down")
-	errShutdown  = errors.New("webhook: the queue was shut down")
+	errShutdown  = fmt.Errorf("webhook: the queue was shut down: %w", context.Canceled)
 )
 
 // QueueOptions bounds a [Queue]. Values below 1 mean the defaults.
@@ -25,15 +25,14 @@ type QueueOptions struct {
 	Workers int // concurrent calls of fn; the default is 4, and 1 keeps the order of arrival
 }
 
-// Queue is an [http.Handler] that acknowledges events first and handles them later.
-// [Verifier.Queue] returns one. It is safe for concurrent use.
+// Queue is what [Verifier.Queue] returns. It is safe for concurrent use.
 type Queue struct {
 	verifier *Verifier
 	handler  http.Handler
 	fn       func(context.Context, *Event) error
 	ctx      context.Context // of all calls of fn
 	cancel   context.CancelCauseFunc
-	drained  chan struct{} // closed when all workers have ended
+	workers  sync.WaitGroup
 
 	mu      sync.Mutex
 	closed  bool
@@ -47,27 +46,21 @@ type Queue struct {
 //
 // The sender does not repeat what was accepted, so the queue does: after an error or a panic, it
 // calls fn again after 1, 2, 4 and 8 seconds. After five failures it calls the error handler and
-// releases the event, so that a delivery by hand is accepted. If the [Deduper] can't record that an
-// event was handled, the queue calls the error handler and does not repeat the event.
+// releases the event, so that a delivery by hand is accepted.
 //
 // A program that ends without [Queue.Shutdown], or crashes, loses the events in the queue. If that
 // must not happen, use Handler, and let fn store the event before it returns.
 func (v *Verifier) Queue(fn func(context.Context, *Event) error, opts QueueOptions) *Queue {
-	q := &Queue{verifier: v, fn: fn, drained: make(chan struct{}), pending: make(map[*claim]error)}
+	q := &Queue{verifier: v, fn: fn, pending: make(map[*claim]error)}
 	q.ctx, q.cancel = context.WithCancelCause(context.Background())
 	q.waiting = make(chan *claim, cmp.Or(max(opts.Size, 0), 1_000))
 	q.handler = v.serve(q.accept, answer{http.StatusAccepted, "accepted", ""})
 	if fn == nil {
 		q.handler = v.Handler(nil)
 	}
-	var workers sync.WaitGroup
 	for range cmp.Or(max(opts.Workers, 0), 4) {
-		workers.Go(q.work)
+		q.workers.Go(q.work)
 	}
-	go func() {
-		workers.Wait()
-		close(q.drained)
-	}()
 	return q
 }
 
@@ -77,10 +70,9 @@ func (q *Queue) ServeHTTP(w http.ResponseWriter, r *http.Request) { q.handler.Se
 // Shutdown stops accepting events and waits until those that were accepted are handled, including
 // their retries. It returns nil if none is left. Call it after [http.Server.Shutdown].
 //
-// If ctx ends first, Shutdown ends the context of the running calls of fn and calls the error
-// handler with each event that is not handled, concurrently and for at most 5 seconds, so that it
-// can be stored. It does not wait for fn or the [Deduper] then. The error wraps ctx.Err() and says
-// how many events there are.
+// If ctx ends first, Shutdown ends the context of the running calls of fn, and hands each event that
+// is not handled to the error handler, concurrently and for at most 5 seconds. It does not wait for
+// fn or the [Deduper] then. The error wraps ctx.Err() and says how many events there are.
 func (q *Queue) Shutdown(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {
@@ -88,8 +80,13 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 		close(q.waiting)
 	}
 	q.mu.Unlock()
+	drained := make(chan struct{})
+	go func() {
+		q.workers.Wait()
+		close(drained)
+	}()
 	select {
-	case <-q.drained:
+	case <-drained:
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
@@ -99,7 +96,6 @@ func (q *Queue) Shutdown(ctx context.Context) error {
 	if len(left) == 0 {
 		return nil
 	}
-	go q.work() // releases what still waits: the workers may hang
 	var reports sync.WaitGroup
 	for c, last := range left {
 		reports.Go(func() { q.verifier.report(q.ctx, c.event, c.failure(last)) })
@@ -125,9 +121,8 @@ func (q *Queue) accept(ctx context.Context, e *Event) error {
 		c.settle(errDuplicate)
 		return nil
 	}
-	err = c.end(errQueueFull)
-	q.verifier.report(ctx, e, err)
-	return err
+	q.verifier.report(ctx, e, errQueueFull)
+	return c.end(errQueueFull)
 }
 
 // work handles events until the queue is shut down and empty.
@@ -167,15 +162,7 @@ func (q *Queue) try(c *claim) error {
 	return c.failure(err)
 }
 
-// failure returns why an accepted event was not handled. last is the error of the last attempt, if
-// there was one.
+// failure returns the error of the last attempt or, if there was none, why.
 func (c *claim) failure(last error) error {
-	err := last
-	if c.ctx.Err() != nil {
-		err = fmt.Errorf("%w: %w", c.ctx.Err(), context.Cause(c.ctx))
-		if last != nil {
-			err = fmt.Errorf("%w; the last attempt: %w", err, last)
-		}
-	}
-	return fmt.Errorf("webhook: an accepted event was not handled: %w", err)
+	return fmt.Errorf("webhook: an accepted event was not handled: %w", cmp.Or(last, context.Cause(c.ctx)))
 }

@@ -28,20 +28,13 @@ var (
 
 var errEmptyBody = errors.New("the body is empty; has a middleware read it?")
 
-const (
-	defaultTolerance = 5 * time.Minute
-	maxTolerance     = 10 * 365 * 24 * time.Hour // so that remember can't overflow
-	// maxEventAge is the age up to which the event of an envelope is accepted. ClickNPS makes its
-	// last attempt after 45 hours.
-	maxEventAge = 72 * time.Hour
-)
+// maxEventAge is the age up to which the event of an envelope is accepted. ClickNPS makes its last
+// attempt after 45 hours.
+const maxEventAge = 72 * time.Hour
 
-// Verifier receives the webhook deliveries of one ClickNPS account. [Verifier.Handler] and
-// [Verifier.Queue] verify deliveries and call a function once for each event. [Verifier.Verify]
-// only verifies.
-//
-// A Verifier is safe for concurrent use. It knows which events are being handled, so a program
-// makes one for each account and keeps it. Its secrets are not shown when it is printed.
+// Verifier receives the webhook deliveries of one ClickNPS account. It is safe for concurrent use.
+// It knows which events are being handled, so a program makes one for each account and keeps it.
+// Its secrets are not shown when it is printed.
 type Verifier struct {
 	keys      []signing.Key
 	tolerance time.Duration
@@ -60,7 +53,7 @@ type Option func(*Verifier) error
 // only deduplication protects from replays.
 func WithTolerance(d time.Duration) Option {
 	return func(v *Verifier) error {
-		v.tolerance = min(d, maxTolerance)
+		v.tolerance = min(d, 10*365*24*time.Hour) // so that remember can't overflow
 		return nil
 	}
 }
@@ -80,11 +73,11 @@ func WithDeduper(d Deduper) Option {
 
 // WithErrorHandler sets a function that is called with every failure in [Verifier.Handler] and
 // [Verifier.Queue]: deliveries that were refused, errors and panics of the handler function,
-// failures of the [Deduper]. The event is nil if none could be verified.
+// failures of the [Deduper]. The event is nil if none could be verified. A nil fn is
+// [clicknps.ErrInvalidParams].
 //
-// fn may be called concurrently. Its context has the values of the request's context, and ends
-// after 5 seconds; the verifier then goes on without waiting for fn. A panic of fn is ignored. A
-// nil fn is [clicknps.ErrInvalidParams].
+// fn may be called concurrently. Its context has the values of the request's, and ends after 5
+// seconds; the verifier then goes on without waiting for fn. A panic of fn is ignored.
 func WithErrorHandler(fn func(ctx context.Context, e *Event, err error)) Option {
 	return func(v *Verifier) error {
 		if fn == nil {
@@ -102,7 +95,7 @@ func WithErrorHandler(fn func(ctx context.Context, e *Event, err error)) Option 
 // around it or contains a line break, and for a nil option.
 func NewVerifier(secrets []string, opts ...Option) (*Verifier, error) {
 	v := &Verifier{
-		tolerance: defaultTolerance,
+		tolerance: 5 * time.Minute,
 		deduper:   newMemoryDeduper(memoryCapacity),
 		claims:    make(map[string]*claim),
 	}
@@ -134,13 +127,13 @@ func invalid(format string, args ...any) error {
 // body must be the bytes as received; the event has a copy of them. Verify does not deduplicate:
 // the caller does, by [Event.Key].
 //
-// The error is [ErrInvalidSignature] if the signature is missing, wrong or given more than once.
-// It is [ErrStale] if the signed time is out of tolerance. Any other error describes a body that
-// is signed but malformed.
+// The error is [ErrInvalidSignature] if the signature is missing, wrong or given more than once,
+// and [ErrStale] if the signed time is out of tolerance. Any other describes a body that is signed
+// but malformed.
 //
-// The signature header is found in any case; the other headers are ignored. The time of a flat
-// delivery is that of the attempt, and must be within the tolerance. The time of an envelope is
-// that of the event, which may be 72 hours old. A body without a time is never stale.
+// The signature header is found in any case. The time of a flat delivery is that of the attempt,
+// and must be within the tolerance. The time of an envelope is that of the event, which may be 72
+// hours old. A body without a time is never stale.
 func (v *Verifier) Verify(header http.Header, body []byte) (*Event, error) {
 	if err := v.authenticate(header, body); err != nil {
 		return nil, err
@@ -149,17 +142,13 @@ func (v *Verifier) Verify(header http.Header, body []byte) (*Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("webhook: malformed body: %w", err)
 	}
-	at, maxAge := e.SentAt, v.tolerance
+	at, oldest := e.SentAt, v.tolerance
 	if at.IsZero() {
-		at, maxAge = e.OccurredAt, max(v.tolerance, maxEventAge)
+		at, oldest = e.OccurredAt, max(v.tolerance, maxEventAge)
 	}
-	switch age := time.Since(at); {
-	case v.tolerance <= 0 || at.IsZero():
-		return e, nil
-	case age > maxAge:
-		return nil, fmt.Errorf("webhook: %w: its time is more than %s ago", ErrStale, maxAge)
-	case age < -v.tolerance:
-		return nil, fmt.Errorf("webhook: %w: its time is more than %s in the future", ErrStale, v.tolerance)
+	age := time.Since(at)
+	if v.tolerance > 0 && !at.IsZero() && (age > oldest || age < -v.tolerance) {
+		return nil, fmt.Errorf("webhook: %w: its time is %s ago", ErrStale, age)
 	}
 	return e, nil
 }
@@ -187,9 +176,7 @@ func (v *Verifier) authenticate(header http.Header, body []byte) error {
 
 // remember is how long handled events are remembered: longer than any attempt can be accepted. An
 // envelope is accepted from one tolerance before its time to 72 hours or one tolerance after it.
-func (v *Verifier) remember() time.Duration {
-	return maxEventAge + 2*max(v.tolerance, 0) + time.Hour
-}
+func (v *Verifier) remember() time.Duration { return maxEventAge + 2*max(v.tolerance, 0) + time.Hour }
 
 func (v *Verifier) report(ctx context.Context, e *Event, err error) {
 	if v.onError != nil {

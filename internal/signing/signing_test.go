@@ -53,7 +53,7 @@ func TestValidTriesEveryKey(t *testing.T) {
 	keys := make([]signing.Key, len(tried))
 	for i := range keys {
 		key := signing.NewKey([]string{"first", rfcSecret, "third"}[i])
-		keys[i] = func(body []byte) signing.Sum {
+		keys[i] = func(body []byte) [32]byte {
 			tried[i]++
 			return key(body)
 		}
