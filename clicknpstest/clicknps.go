@@ -3,11 +3,14 @@ package clicknpstest
 import (
 	"cmp"
 	"crypto/sha256"
-	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/clicknps/go-sdk"
 )
 
 // clickNPS does before next what every ClickNPS endpoint does: check the key, the quota and the
@@ -28,24 +31,15 @@ func (s *Server) clickNPS(req *request, next handler) answer {
 		return a
 	}
 	if req.Method != "POST" && req.Method != "PATCH" {
-		return next(s, req)
+		return next(req)
 	}
-	if !isJSON(req.Header) {
-		return badRequest("Content-Type must be application/json")
-	}
-	var ok bool
-	if req.fields, ok = decodeFields(req.body); !ok {
-		return badRequest("Request body must be a JSON object")
+	if problem := req.readFields(); problem != "" {
+		return badRequest(problem)
 	}
 	if key := req.Header.Get("Idempotency-Key"); key != "" && req.Method == "POST" {
 		return s.once(key, req, next)
 	}
-	return next(s, req)
-}
-
-func isJSON(h http.Header) bool {
-	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	return err == nil && mediaType == "application/json"
+	return next(req)
 }
 
 // window counts requests in a fixed window that begins with its first request.
@@ -93,7 +87,7 @@ func (s *Server) once(key string, req *request, next handler) answer {
 		first.answer.header.Set("Idempotent-Replayed", "true")
 		return first.answer
 	}
-	a := next(s, req)
+	a := next(req)
 	if a.status < 300 {
 		s.idempotency[key] = remembered{digest, answer{a.status, a.header.Clone(), a.body}}
 	}
@@ -101,14 +95,10 @@ func (s *Server) once(key string, req *request, next handler) answer {
 }
 
 func clickNPSError(status int, kind, message, field string) answer {
-	type detail struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
-		Field   string `json:"field,omitempty"`
+	if field != "" {
+		return jsonAnswer(status, `{"error":{"type":%s,"message":%s,"field":%s}}`, kind, message, field)
 	}
-	return jsonAnswer(status, struct {
-		Error detail `json:"error"`
-	}{detail{kind, message, field}})
+	return jsonAnswer(status, `{"error":{"type":%s,"message":%s}}`, kind, message)
 }
 
 func badRequest(message string) answer {
@@ -124,18 +114,15 @@ func notFound(message string) answer {
 }
 
 // list answers a page of a collection. name is what [ByName] sorts by.
-func list[T any](in func(*store) *collection[T], name func(*T) string) handler {
-	return func(s *Server, req *request) answer { return listPage(s, req, in(&s.store).items, name) }
+func list[T any](s *Server, c *collection[T], name func(*T) string) handler {
+	return func(req *request) answer { return listPage(s, req, c.items, name) }
 }
 
 // deleteFrom deletes the item that the path names.
-func deleteFrom[T any](in func(*store) *collection[T]) handler {
-	return withItem(in, func(s *Server, req *request, _ *T) answer {
-		in(&s.store).remove(req.element)
-		return jsonAnswer(http.StatusOK, struct {
-			ID      string `json:"id"`
-			Deleted bool   `json:"deleted"`
-		}{req.element, true})
+func deleteFrom[T any](c *collection[T]) handler {
+	return withItem(c, func(req *request, _ *T) answer {
+		c.remove(req.element)
+		return jsonAnswer(http.StatusOK, `{"id":%s,"deleted":true}`, req.element)
 	})
 }
 
@@ -152,8 +139,8 @@ func listPage[T any](s *Server, req *request, items []*T, name func(*T) string) 
 	}
 	switch s.order {
 	case ByName:
-		byName := func(a, b *T) int { return cmp.Compare(name(a), name(b)) }
-		items = slices.SortedStableFunc(slices.Values(items), byName)
+		items = slices.Clone(items)
+		slices.SortStableFunc(items, func(a, b *T) int { return cmp.Compare(name(a), name(b)) })
 	case NewestFirst:
 		items = slices.Clone(items)
 		slices.Reverse(items)
@@ -162,14 +149,57 @@ func listPage[T any](s *Server, req *request, items []*T, name func(*T) string) 
 	total := len(items)
 	start := min(offset, total)
 	end := start + min(limit, total-start)
-	type pagination struct {
-		Total   int  `json:"total"`
-		Limit   int  `json:"limit"`
-		Offset  int  `json:"offset"`
-		HasMore bool `json:"has_more"`
+	pagination := jsonf(`{"total":%s,"limit":%s,"offset":%s,"has_more":%s}`, total, limit, offset, end < total)
+	return jsonAnswer(http.StatusOK, `{"data":%s,"pagination":%s}`, items[start:end], pagination)
+}
+
+var surveyStatuses = []clicknps.SurveyStatus{"active", "paused", "completed"}
+
+func (s *Server) createSurvey(req *request) answer {
+	var sv survey
+	sv.ID, sv.Status, sv.CreatedAt = s.store.newID("survey"), "active", s.instant()
+	delete(req.fields, "status") // a new survey is active; ClickNPS ignores fields that it does not take
+	return s.saveSurvey(req, sv, http.StatusCreated)
+}
+
+func (s *Server) updateSurvey(req *request, sv *survey) answer {
+	changed := *sv
+	changed.UpdatedAt = s.instant()
+	return s.saveSurvey(req, changed, http.StatusOK)
+}
+
+// saveSurvey stores sv with what the body of req names, and answers it with status.
+func (s *Server) saveSurvey(req *request, sv survey, status int) answer {
+	f := req.fields
+	switch {
+	case !take(f, "name", &sv.Name) || strings.TrimSpace(sv.Name) == "":
+		return invalid("name", "Invalid survey name")
+	case !take(f, "question", &sv.Question) || strings.TrimSpace(sv.Question) == "":
+		return invalid("question", "Invalid survey question")
+	case !take(f, "status", &sv.Status) || f["status"] != nil && !slices.Contains(surveyStatuses, sv.Status):
+		return invalid("status", "Invalid survey status")
 	}
-	return jsonAnswer(http.StatusOK, struct {
-		Data       []*T       `json:"data"`
-		Pagination pagination `json:"pagination"`
-	}{append([]*T{}, items[start:end]...), pagination{total, limit, offset, end < total}})
+	s.store.surveys.put(sv.ID, &sv)
+	return jsonAnswer(status, "%s", sv)
+}
+
+var eventTypes = []clicknps.EventType{"response.created", "response.updated", "survey.completed"}
+
+func (s *Server) createWebhook(req *request) answer {
+	w := hook{ID: s.store.newID("webhook"), CreatedAt: s.instant(), Secret: webhookSecret}
+	if !take(req.fields, "url", &w.URL) || !isWebURL(w.URL) {
+		return invalid("url", "Invalid webhook URL")
+	}
+	unknown := func(event clicknps.EventType) bool { return !slices.Contains(eventTypes, event) }
+	if !take(req.fields, "events", &w.Events) || len(w.Events) == 0 || slices.ContainsFunc(w.Events, unknown) {
+		return invalid("events", "Invalid webhook events")
+	}
+	s.store.webhooks.put(w.ID, &w)
+	return jsonAnswer(http.StatusCreated, "%s", w)
+}
+
+// isWebURL reports whether raw is absolute, with a host, and http or https.
+func isWebURL(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }

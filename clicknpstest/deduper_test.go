@@ -136,11 +136,11 @@ func TestTheDeduperSuitePassesWhatIsRight(t *testing.T) {
 
 func TestTheDeduperSuiteNamesWhatIsWrong(t *testing.T) {
 	for bug, promise := range map[string]string{
-		"fails":                           `Release ends the claim: step 1 of "A claim long granted, A release, B claim long granted": no connection`,
+		"fails":                           `Release ends the claim: step 1 of "A long granted, A release, B long granted": no connection`,
 		"knows one key":                   "keys do not touch each other",
 		"cuts keys":                       "keys do not touch each other",
 		"does not lock":                   "of concurrent claims one is granted",
-		"never expires":                   `a claim ends with its lease: step 3 of "A claim short granted, end, B claim long granted": claim by B = 2, want 1`,
+		"never expires":                   `a claim ends with its lease: step 3 of "A short granted, end, B long granted": claim by B = 2, want 1`,
 		"a lease never expires":           "a claim ends with its lease",
 		"done never expires":              "what is done is forgotten after its ttl",
 		"grants always":                   "a key that is claimed is held for all others",

@@ -3,12 +3,17 @@ package clicknpstest
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/internal/signing"
 )
 
 const (
@@ -47,7 +52,7 @@ type event struct {
 type attempt struct {
 	Delivery
 	event *event
-	hook  *wireWebhook // as it was at the event
+	hook  *hook // as it was at the event
 }
 
 // outbox holds what is to be delivered and what was delivered.
@@ -61,13 +66,7 @@ type outbox struct {
 // Deliveries returns every attempt to deliver an event to a webhook, in the order in which they
 // fell due.
 func (s *Server) Deliveries() []Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copies := make([]Delivery, len(s.outbox.sent))
-	for i, sent := range s.outbox.sent {
-		copies[i] = sent.clone()
-	}
-	return copies
+	return inspect(s, &s.outbox.sent, attempt.clone)
 }
 
 func (d Delivery) clone() Delivery {
@@ -82,35 +81,26 @@ func (d Delivery) clone() Delivery {
 func (s *Server) Redeliver(i int) (Delivery, error) {
 	s.delivering <- struct{}{}
 	defer func() { <-s.delivering }()
-	a, err := s.attemptAfter(i)
-	if err != nil {
-		return Delivery{}, err
+	sent := s.outbox.sent // nobody else appends to it now
+	if i < 0 || i >= len(sent) {
+		return Delivery{}, fmt.Errorf("clicknpstest: no delivery %d of %d", i, len(sent))
 	}
-	a = s.send(a)
+	a := sent[i]
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.outbox.sent = append(s.outbox.sent, a)
-	return a.clone(), nil
-}
-
-// attemptAfter is what Redeliver sends.
-func (s *Server) attemptAfter(i int) (attempt, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i < 0 || i >= len(s.outbox.sent) {
-		return attempt{}, fmt.Errorf("clicknpstest: no delivery %d of %d", i, len(s.outbox.sent))
-	}
-	a := s.outbox.sent[i]
-	if !s.exists(a.hook) {
-		return attempt{}, fmt.Errorf("clicknpstest: webhook %s was deleted", a.hook.ID)
+	exists := s.exists(a.hook)
+	s.mu.Unlock()
+	if !exists {
+		return Delivery{}, fmt.Errorf("clicknpstest: webhook %s was deleted", a.WebhookID)
 	}
 	a.Attempt = 1
-	for _, sent := range s.outbox.sent {
-		if sent.event == a.event && sent.hook == a.hook {
+	for _, earlier := range sent {
+		if earlier.event == a.event && earlier.hook == a.hook {
 			a.Attempt++
 		}
 	}
-	return a, nil
+	batch := []attempt{a}
+	s.deliver(batch, false)
+	return batch[0].clone(), nil
 }
 
 // publish lets an event fall due at all webhooks that are subscribed to it. The caller holds s.mu.
@@ -154,5 +144,137 @@ func (s *Server) arm() {
 	}
 	if s.ctx.Err() == nil && len(o.queue) > 0 {
 		o.timer = time.AfterFunc(o.queue[0].At.Sub(s.now()), func() { s.Advance(0) })
+	}
+}
+
+// receiverTimeout is how long a receiver may take to answer a delivery, redirects included.
+const receiverTimeout = 20 * time.Second
+
+// newReceiverClient returns a client that follows redirects with the same POST.
+func newReceiverClient() http.Client {
+	return http.Client{
+		Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(req *http.Request, via []*http.Request) (err error) {
+			if len(via) == 10 {
+				return errors.New("clicknpstest: the receiver redirects more than 10 times")
+			}
+			first := via[0]
+			req.Method, req.Header, req.ContentLength = first.Method, first.Header.Clone(), first.ContentLength
+			req.Body, err = first.GetBody()
+			return err
+		},
+	}
+}
+
+// DeliverTo hands all deliveries from now on to receiver, in process, whatever URL a webhook has:
+// no socket is involved, and so it works in a [testing/synctest] bubble. A delivery is given up
+// after 20 s: the request's context ends, and a receiver that goes on all the same is left behind.
+func (s *Server) DeliverTo(receiver http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outbox.client.Transport = handlerTransport{receiver}
+}
+
+// nextBatch takes the next attempts that fall due until the fake's time is goal ahead, and moves
+// time to them.
+func (s *Server) nextBatch(goal time.Duration) []attempt {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := &s.outbox
+	o.queue = slices.DeleteFunc(o.queue, func(a attempt) bool { return !s.exists(a.hook) })
+	if s.ctx.Err() != nil || len(o.queue) == 0 {
+		return nil
+	}
+	now := time.Now()
+	horizon := min(goal, max(s.offset, o.queue[0].At.Sub(now)+together))
+	n := 0
+	for n < len(o.queue) && n < maxConcurrent && o.queue[n].At.Sub(now) <= horizon {
+		s.offset = max(s.offset, o.queue[n].At.Sub(now))
+		n++
+	}
+	batch := slices.Clone(o.queue[:n])
+	o.queue = slices.Delete(o.queue, 0, n)
+	return batch
+}
+
+// exists reports whether w was not deleted. The caller holds s.mu.
+func (s *Server) exists(w *hook) bool { return s.store.webhooks.byID[w.ID] == w }
+
+// deliver makes the attempts of batch concurrently, and queues the next one of each that fails, if
+// retry is set. The caller holds the token of s.delivering, and not s.mu.
+func (s *Server) deliver(batch []attempt, retry bool) {
+	var wg sync.WaitGroup
+	for i := range batch {
+		wg.Go(func() { s.send(&batch[i]) })
+	}
+	wg.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outbox.sent = append(s.outbox.sent, batch...)
+	for _, a := range batch {
+		if retry && a.StatusCode/100 != 2 && a.Attempt <= len(retryDelays) {
+			a.At = a.At.Add(retryDelays[a.Attempt-1])
+			a.Attempt++
+			s.outbox.add(a)
+		}
+	}
+}
+
+// send makes one attempt.
+func (s *Server) send(a *attempt) {
+	s.mu.Lock()
+	client := s.outbox.client
+	a.At = s.now()
+	s.mu.Unlock()
+
+	stamp := time.Now()
+	a.Body = a.payload(stamp)
+	a.Header = http.Header{
+		"Content-Type":         {"application/json"},
+		"User-Agent":           {"ClickNPS-Webhooks/1.0"},
+		"X-Clicknps-Signature": {signing.Sign(a.hook.Secret, a.Body)},
+		"X-Clicknps-Timestamp": {strconv.FormatInt(stamp.Unix(), 10)},
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, receiverTimeout)
+	defer cancel()
+	var resp *http.Response
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL, bytes.NewReader(a.Body))
+	if err == nil {
+		req.Header = a.Header.Clone()
+		resp, err = client.Do(req)
+	}
+	if a.StatusCode, a.Err = 0, err; err == nil {
+		a.StatusCode = resp.StatusCode
+		_ = resp.Body.Close() // nothing of it is wanted
+	}
+}
+
+// payload is the body of a as it is sent at the time of stamp.
+func (a *attempt) payload(stamp time.Time) []byte {
+	e := a.event
+	if r, ok := e.data.(response); ok && a.Event == clicknps.EventResponseCreated {
+		return jsonf(`{"survey_id":%s,"subject_id":%s,"score":%s,"comment":%s,"timestamp":%s}`,
+			r.SurveyID, r.SubjectID, r.Score, orNull(r.Comment, ""), stamp.UTC().Format(isoMillis))
+	}
+	return jsonf(`{"id":%s,"type":%s,"created_at":%s,"data":%s}`,
+		e.id, a.Event, e.createdAt.Format(isoMillis), e.data)
+}
+
+// handlerTransport answers requests by a handler.
+type handlerTransport struct{ handler http.Handler }
+
+// RoundTrip implements [http.RoundTripper].
+func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	answered := make(chan struct{})
+	got, problem := (*http.Response)(nil), connectionReset() // the result if the handler ends its goroutine
+	go func() {
+		defer close(answered)
+		got, problem = serve(t.handler, r)
+	}()
+	select {
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	case <-answered:
+		return got, problem
 	}
 }

@@ -10,19 +10,15 @@
 //	require.NoError(t, err)
 //	require.Len(t, srv.Requests(), 3)
 //
-// All methods of [Server] are safe for concurrent use.
-//
 // # Behaviour
 //
 // The fake holds its state in memory and answers as the documents of both services say, down to
-// status, headers and error bodies. Where the documents are silent, it does what the public
-// ClickNPS server was observed to do: links, clicks, the comment form, webhook deliveries. Where
-// neither is known, it is strict, and it decides so: a ClickNPS DELETE answers 200 with
-// {"id":…,"deleted":true}, adding a comment answers 200, and responses outlive their ClickNPS
-// survey. Bodies over 10 MiB are refused with 413.
+// status, headers and error bodies. Where they are silent, it does what the public ClickNPS server
+// was observed to do. Where neither is known, it is strict, and it decides so: a ClickNPS DELETE
+// answers 200 with {"id":…,"deleted":true}, adding a comment answers 200, and responses outlive
+// their ClickNPS survey. Bodies over 10 MiB are refused with 413.
 //
-// The documents and the public ClickNPS server disagree. The fake follows the documents; the
-// server does this:
+// The public ClickNPS server differs from its documents, which the fake follows:
 //   - Errors are {"error":"text"}, without type and field. Keys begin with ck_, webhook secrets
 //     with whk_.
 //   - Survey ids are lower case. An id of more than 255 characters is answered 500; the fake
@@ -35,17 +31,15 @@
 // The fake shares these quirks of the server, so that tests can meet them:
 //   - HEAD and POST on a link count as clicks. Mail scanners send them.
 //   - Minting again returns the same links, also after they have expired: look at ExpiresAt.
-//   - A delivery names neither an event nor an id, and its timestamp changes from attempt to
-//     attempt.
-//   - A webhook that is made after a click hears nothing of that click.
+//   - A delivery names neither an event nor an id, and each attempt has a timestamp of its own.
 //
 // # Webhooks
 //
 // A click is delivered 180 s later as a flat response.created. Each comment before that starts the
 // 180 s anew and is part of the delivery. A comment after it is delivered at once as a
-// response.updated envelope, and survey.completed follows at once when the number given to
-// [Server.SetTarget] is reached. The webhook's URL and secret are those of the click. A webhook
-// that is deleted hears nothing more.
+// response.updated envelope, and so is survey.completed, when the number given to
+// [Server.SetTarget] is reached. The webhook's URL and secret are those of the click: a webhook
+// that is made later hears nothing of it, and one that is deleted hears nothing more.
 //
 // A receiver has 20 s to answer. Redirects are followed with the same POST. Anything but a 2xx is
 // retried after 5 min, 30 min, 2 h, 6 h, 12 h and 24 h: seven attempts. Up to five deliveries that
@@ -57,8 +51,9 @@
 // tokens and links expire, and deliveries fall due by it. X-RateLimit-Reset and the timestamps of
 // deliveries are in time.Now, because clients and receivers compare them with their own clocks.
 //
-// Advance does not end a wait of the client: that is a timer of the client. In a
-// [testing/synctest] bubble the clocks of both move together. Create the fake inside the bubble:
+// Advance does not end a wait of the client. In a [testing/synctest] bubble the clocks of both
+// move together. Create the fake inside the bubble, and do not use [Server.URL], which listens on
+// a loopback port; all else works in process.
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		srv := clicknpstest.Run(t, clicknpstest.WithPlan(clicknps.Plan{PerMinute: 1}))
@@ -68,7 +63,4 @@
 //			require.NoError(t, err)
 //		}
 //	})
-//
-// [Server.Client], [Server.Transport] and [Server.DeliverTo] work in process, and so in a bubble.
-// [Server.URL] listens on a loopback port, and does not work in a bubble.
 package clicknpstest

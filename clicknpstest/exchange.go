@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // maxBody is the size in bytes of the longest request body that is accepted.
@@ -20,14 +23,38 @@ const maxBody = 10 << 20
 type request struct {
 	*http.Request
 	body     []byte
-	tooLong  bool   // the body was over maxBody, and was dropped
-	fields   fields // of a ClickNPS POST or PATCH
+	fields   fields // of the body; nil if it was not read
 	element  string // the {…} element of the route's path, unescaped
 	replayed bool   // answered from the memory of an idempotency key
 }
 
 // path is the path as sent, escaped.
 func (r *request) path() string { return r.URL.EscapedPath() }
+
+// fields is a JSON object in a request's body.
+type fields map[string]json.RawMessage
+
+// readFields decodes the body, or describes what is wrong with it.
+func (r *request) readFields() (problem string) {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "application/json" {
+		return "Content-Type must be application/json"
+	}
+	if json.Unmarshal(r.body, &r.fields) != nil || r.fields == nil {
+		return "Request body must be a JSON object"
+	}
+	return ""
+}
+
+// take reads a field into dst, and leaves dst alone if there is none. It returns false for null
+// and for another type.
+func take[T any](f fields, name string, dst *T) bool {
+	raw, ok := f[name]
+	if !ok {
+		return true
+	}
+	return string(raw) != "null" && json.Unmarshal(raw, dst) == nil
+}
 
 type answer struct {
 	status int
@@ -37,14 +64,13 @@ type answer struct {
 
 // ServeHTTP answers requests to both services.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req := &request{Request: r}
+	req, tooLong := &request{Request: r}, false
 	if r.Body != nil {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		if _, req.tooLong = errors.AsType[*http.MaxBytesError](err); !req.tooLong {
+		if _, tooLong = errors.AsType[*http.MaxBytesError](err); err == nil {
 			req.body = body
-			if err != nil {
-				panic(http.ErrAbortHandler) // the request broke off; nobody is there to be answered
-			}
+		} else if !tooLong {
+			panic(http.ErrAbortHandler) // the request broke off; nobody is there to be answered
 		}
 	}
 	entry := s.record(req)
@@ -59,7 +85,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case fault.answers():
 		a = fault.answer(req)
-	case req.tooLong:
+	case tooLong:
 		a = failure(req, http.StatusRequestEntityTooLarge, "")
 	default:
 		a = s.route(req)
@@ -105,7 +131,7 @@ var ownErrors = map[int]struct{ clickNPSType, clickNPS, salesOS, salesOSError st
 }
 
 // failure is the error that the service that req calls sends with status. wait is the number of
-// seconds that the message of a ClickNPS 429 asks for; empty: 60.
+// seconds in the message of a ClickNPS 429, which clients read, too; empty: 60.
 func failure(req *request, status int, wait string) answer {
 	text := http.StatusText(status)
 	own, ok := ownErrors[status]
@@ -125,21 +151,102 @@ func failure(req *request, status int, wait string) answer {
 	return textAnswer(status, "text/plain", text)
 }
 
-// jsonAnswer answers v, with no HTML escaping, as both services do.
-func jsonAnswer(status int, v any) answer {
-	return answer{status, http.Header{"Content-Type": {"application/json"}}, marshal(v)}
+// jsonAnswer answers template with each %s replaced by a value as JSON.
+func jsonAnswer(status int, template string, values ...any) answer {
+	return answer{status, http.Header{"Content-Type": {"application/json"}}, jsonf(template, values...)}
 }
 
 func textAnswer(status int, mediaType, text string) answer {
 	return answer{status, http.Header{"Content-Type": {mediaType}}, []byte(text)}
 }
 
-func marshal(v any) []byte {
+// jsonf returns template with each %s replaced by a value as JSON, with no HTML escaping, as both
+// services do.
+func jsonf(template string, values ...any) json.RawMessage {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(fmt.Sprintf("clicknpstest: a wire struct that can't be encoded: %v", err))
+	for _, v := range values {
+		before, after, _ := strings.Cut(template, "%s")
+		buf.WriteString(before)
+		if err := enc.Encode(v); err != nil {
+			panic(fmt.Sprintf("clicknpstest: a value that can't be encoded: %v", err))
+		}
+		buf.Truncate(buf.Len() - 1) // the newline that Encode adds
+		template = after
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	buf.WriteString(template)
+	return buf.Bytes()
+}
+
+// The log of requests is kept within both limits.
+const (
+	maxRecorded      = 10_000
+	maxRecordedBytes = 64 << 20
+)
+
+// RecordedRequest is a request that reached the fake.
+type RecordedRequest struct {
+	At         time.Time // when it arrived, in the fake's time
+	Method     string
+	Path       string // as sent, escaped
+	Query      url.Values
+	Header     http.Header // the values of Authorization, X-API-Key and Cookie are replaced by [cut]
+	Body       []byte      // nil if it was over 10 MiB, which is answered with a 413
+	StatusCode int         // as answered, even if the answer was lost; 0: no answer was made (yet)
+	Replayed   bool        // answered from the memory of an idempotency key, without an effect
+
+	size int // about the number of bytes that it takes
+}
+
+// Requests returns copies of the requests in the order of their arrival, with those to links and
+// those that a fault applied to. It keeps the latest 10,000 requests, and at most 64 MiB of them.
+func (s *Server) Requests() []RecordedRequest {
+	return inspect(s, &s.log, func(r *RecordedRequest) RecordedRequest {
+		c := *r
+		c.Query, c.Header = url.Values(http.Header(r.Query).Clone()), r.Header.Clone()
+		c.Body = bytes.Clone(r.Body)
+		return c
+	})
+}
+
+// ResetRequests forgets the requests so far.
+func (s *Server) ResetRequests() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log, s.logBytes = nil, 0
+}
+
+// record notes that req has arrived.
+func (s *Server) record(req *request) *RecordedRequest {
+	r := &RecordedRequest{
+		Method: req.Method, Path: req.path(), Query: req.URL.Query(), Header: req.Header.Clone(), Body: req.body,
+	}
+	for _, name := range []string{"Authorization", "X-Api-Key", "Cookie"} {
+		if r.Header[name] != nil {
+			r.Header[name] = []string{"[cut]"}
+		}
+	}
+	r.size = len(r.Body) + len(fmt.Sprint(req.URL, r.Header))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.At = s.now()
+	s.log, s.logBytes = append(s.log, r), s.logBytes+r.size
+	for len(s.log) > maxRecorded || s.logBytes > maxRecordedBytes {
+		s.logBytes -= s.log[0].size
+		s.log[0] = nil // for the garbage collector
+		s.log = s.log[1:]
+	}
+	return r
+}
+
+// complete notes a, the answer to req, and gives it its request id.
+func (s *Server) complete(r *RecordedRequest, req *request, a *answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.StatusCode, r.Replayed = a.status, req.replayed
+	if a.header.Get("X-Request-Id") == "" {
+		s.store.requests++
+		a.header.Set("X-Request-Id", fmt.Sprintf("req_%08d", s.store.requests))
+	}
 }

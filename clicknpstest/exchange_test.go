@@ -1,9 +1,12 @@
 package clicknpstest_test
 
 import (
+	"fmt"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clicknps/go-sdk/clicknpstest"
 	"github.com/stretchr/testify/assert"
@@ -36,4 +39,60 @@ func TestANilBodyIsEmpty(t *testing.T) {
 	w := httptest.NewRecorder()
 	srv.ServeHTTP(w, req)
 	assert.Equal(t, 200, w.Code)
+}
+
+func TestRequestsAreRecordedWithoutSecrets(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	c := inProcess(t, srv).with("X-Custom", "kept")
+	begin := time.Now()
+	srv.Advance(time.Hour)
+	c.call("POST", "/v1/surveys?x=1", `{"name":"N"}`)
+	got := srv.Requests()
+	require.Len(t, got, 1)
+	assert.WithinRange(t, got[0].At, begin.Add(time.Hour), time.Now().Add(time.Hour))
+	assert.Equal(t, "POST", got[0].Method)
+	assert.Equal(t, "/v1/surveys", got[0].Path)
+	assert.Equal(t, "1", got[0].Query.Get("x"))
+	assert.Equal(t, "kept", got[0].Header.Get("X-Custom"))
+	assert.Equal(t, `{"name":"N"}`, string(got[0].Body))
+	assert.Equal(t, 400, got[0].StatusCode)
+	assert.NotContains(t, fmt.Sprint(got), srv.APIKey())
+	assert.NotContains(t, fmt.Sprint(got), srv.SalesOSAPIKey())
+	assert.NotEmpty(t, got[0].Header.Get("Authorization"), "that one was sent can be seen")
+}
+
+func TestEveryAnswerHasItsOwnRequestID(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	c := inProcess(t, srv)
+	seen := map[string]bool{}
+	for _, path := range []string{"/v1/surveys", "/v1/surveys/none", "/none", "/v1/nps-surveys", "/r/none"} {
+		seen[c.get(path).header.Get("X-Request-Id")] = true
+	}
+	assert.Len(t, seen, 5)
+	assert.NotContains(t, seen, "")
+}
+
+func TestTheLogOfRequestsIsBounded(t *testing.T) {
+	srv := clicknpstest.Run(t)
+	c := inProcess(t, srv).with("Authorization", "")
+	for i := range 10_001 {
+		c.get("/" + strconv.Itoa(i))
+	}
+	got := srv.Requests()
+	require.Len(t, got, 10_000)
+	assert.Equal(t, []string{"/1", "/10000"}, []string{got[0].Path, got[9_999].Path}, "the oldest goes first")
+
+	srv.ResetRequests()
+	assert.Empty(t, srv.Requests())
+	body := strings.Repeat("x", 8<<20)
+	for range 9 {
+		c.call("POST", "/v1/surveys", body)
+	}
+	assert.Len(t, srv.Requests(), 7, "64 MiB, headers included")
+	srv.ResetRequests()
+	c = c.with("X-Large", strings.Repeat("x", 1<<20))
+	for range 65 {
+		c.get("/")
+	}
+	assert.Len(t, srv.Requests(), 63, "headers count, too")
 }

@@ -65,7 +65,7 @@ func (s *Server) Inject(f Fault) *Injected {
 		header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
 	}
 	f.Header = header
-	if problem := f.problem(); problem != "" {
+	if problem := f.problem(s.routes); problem != "" {
 		s.fatalf("clicknpstest: Fault%s", problem)
 	}
 	i := &Injected{server: s, fault: f}
@@ -76,7 +76,7 @@ func (s *Server) Inject(f Fault) *Injected {
 }
 
 // problem describes why f is misuse; it is empty if it is not.
-func (f *Fault) problem() string {
+func (f *Fault) problem(routes []route) string {
 	_, query, _ := strings.Cut(f.Path, "?")
 	_, badPattern := path.Match(f.Path, "")
 	switch {
@@ -90,12 +90,10 @@ func (f *Fault) problem() string {
 		return " is empty: set Status, Header, Body, Delay, DropBefore, DropAfter or Truncate"
 	case badPattern != nil:
 		return fmt.Sprintf(".Path %q: %v", f.Path, badPattern)
-	case f.Path != "" && f.Path[0] != '/':
-		return fmt.Sprintf(".Path %q must begin with a slash: give a path, not a URL", f.Path)
 	case strings.Contains(query, "="):
 		return fmt.Sprintf(".Path %q must not have a query", f.Path)
 	case !slices.ContainsFunc(routes, func(r route) bool { return f.matches(r.method, r.path) }):
-		return fmt.Sprintf(": Method %q and Path %q match no endpoint", f.Method, f.Path)
+		return fmt.Sprintf(": Method %q and Path %q match no endpoint such as /surveys/{id}", f.Method, f.Path)
 	}
 	return ""
 }

@@ -12,14 +12,14 @@ import (
 func (s *Server) AddSurvey(sv clicknps.Survey) clicknps.Survey {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wire := &survey{
-		ID: cmp.Or(sv.ID, s.store.newID("survey")), Name: cmp.Or(sv.Name, "My Survey"),
-		Question:  cmp.Or(sv.Question, "How likely are you to recommend us?"),
-		Status:    cmp.Or(string(sv.Status), "active"),
-		CreatedAt: cmp.Or(stored(sv.CreatedAt), s.instant()), UpdatedAt: stored(sv.UpdatedAt),
-	}
-	s.store.surveys.put(wire.ID, wire)
-	return wire.public()
+	sv.ID = cmp.Or(sv.ID, s.store.newID("survey"))
+	sv.Name = cmp.Or(sv.Name, "My Survey")
+	sv.Question = cmp.Or(sv.Question, "How likely are you to recommend us?")
+	sv.Status = cmp.Or(sv.Status, "active")
+	sv.CreatedAt, sv.UpdatedAt = cmp.Or(stored(sv.CreatedAt), s.instant()), stored(sv.UpdatedAt)
+	sv.RawJSON = nil
+	s.store.surveys.put(sv.ID, &survey{Survey: sv})
+	return sv
 }
 
 // AddResponse adds a ClickNPS response as it is, and fills in a missing id and the fake's time.
@@ -30,17 +30,15 @@ func (s *Server) AddResponse(r clicknps.Response) clicknps.Response {
 	s.checkScore(r.Score, clicknps.NoScore)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wire := &response{
-		ID: cmp.Or(r.ID, s.store.newID("response")), SurveyID: r.SurveyID, SubjectID: r.SubjectID,
-		Score: score(r.Score), Comment: text(r.Comment),
-		CreatedAt: cmp.Or(stored(r.CreatedAt), s.instant()), UpdatedAt: stored(r.UpdatedAt),
-	}
-	if old, ok := s.store.responses.byID[wire.ID]; ok {
+	r.ID = cmp.Or(r.ID, s.store.newID("response"))
+	r.CreatedAt, r.UpdatedAt = cmp.Or(stored(r.CreatedAt), s.instant()), stored(r.UpdatedAt)
+	r.RawJSON = nil
+	if old, ok := s.store.responses.byID[r.ID]; ok {
 		s.store.free(old)
 	}
-	s.store.responses.put(wire.ID, wire)
-	s.store.answered[asked{wire.SurveyID, wire.SubjectID}] = s.store.responses.byID[wire.ID]
-	return wire.public()
+	s.store.responses.put(r.ID, &response{Response: r})
+	s.store.answered[asked{r.SurveyID, r.SubjectID}] = s.store.responses.byID[r.ID]
+	return r
 }
 
 // RemoveResponse removes a ClickNPS response, so that its subject may answer again. Deliveries of
@@ -68,7 +66,8 @@ func (s *Server) AddNPSSurvey(sv clicknps.NPSSurvey) clicknps.NPSSurvey {
 	sv.CreatedAt = cmp.Or(stored(sv.CreatedAt), s.instant())
 	sv.UpdatedAt = cmp.Or(stored(sv.UpdatedAt), sv.CreatedAt)
 	sv.RawJSON = nil
-	s.store.npsSurveys.put(sv.ID, &npsSurvey{npsSurveyFields: npsSurveyFields(sv)})
+	s.store.npsSurveys.put(sv.ID, (*npsSurvey)(&sv))
+	s.removeResponsesTo(sv.ID)
 	return sv
 }
 
@@ -79,16 +78,14 @@ func (s *Server) AddNPSResponse(r clicknps.NPSResponse) clicknps.NPSResponse {
 	s.checkScore(r.Score, clicknps.NoScore)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sv, ok := s.store.npsSurveys.byID[r.SurveyID]
-	if !ok {
+	if s.store.npsSurveys.byID[r.SurveyID] == nil {
 		s.fatalf("clicknpstest: no SalesOS survey %q", r.SurveyID)
 	}
-	wire := &npsResponse{
-		ID: cmp.Or(r.ID, s.store.newUUID()), SurveyID: r.SurveyID, Score: score(r.Score),
-		Comment: text(r.Comment), Email: text(r.Email), CreatedAt: cmp.Or(stored(r.CreatedAt), s.instant()),
-	}
-	sv.responses = append(sv.responses, wire)
-	return wire.public()
+	r.ID = cmp.Or(r.ID, s.store.newUUID())
+	r.CreatedAt = cmp.Or(stored(r.CreatedAt), s.instant())
+	r.RawJSON = nil
+	s.store.npsResponses = append(s.store.npsResponses, npsResponse(r))
+	return r
 }
 
 // Respond answers a ClickNPS survey as if the customer clicked the link of score, and wrote
@@ -99,8 +96,8 @@ func (s *Server) Respond(surveyID, subjectID string, score int, comment string) 
 	s.checkScore(score, 0)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, _ := s.answerSurvey(asked{surveyID, subjectID}, score, text(comment))
-	return r.public()
+	r, _ := s.answerSurvey(asked{surveyID, subjectID}, score, comment)
+	return r.Response
 }
 
 // SetTarget sets the number of responses that completes a ClickNPS survey: its status becomes
@@ -125,68 +122,44 @@ func (s *Server) checkScore(score, least int) {
 
 // Surveys returns copies of the ClickNPS surveys in the order of their creation.
 func (s *Server) Surveys() []clicknps.Survey {
-	return inspect(s, &s.store.surveys, (*survey).public)
+	return inspect(s, &s.store.surveys.items, func(sv *survey) clicknps.Survey { return sv.Survey })
 }
 
 // Responses returns copies of the ClickNPS responses in the order of their creation.
 func (s *Server) Responses() []clicknps.Response {
-	return inspect(s, &s.store.responses, (*response).public)
+	return inspect(s, &s.store.responses.items, func(r *response) clicknps.Response { return r.Response })
 }
 
 // Webhooks returns copies of the ClickNPS webhooks in the order of their creation.
 func (s *Server) Webhooks() []clicknps.Webhook {
-	return inspect(s, &s.store.webhooks, func(w *wireWebhook) clicknps.Webhook {
-		hook := clicknps.Webhook(*w)
-		hook.Events = slices.Clone(hook.Events)
-		return hook
+	return inspect(s, &s.store.webhooks.items, func(w *hook) clicknps.Webhook {
+		c := clicknps.Webhook(*w)
+		c.Events = slices.Clone(c.Events)
+		return c
 	})
 }
 
 // NPSSurveys returns copies of the SalesOS surveys in the order of their creation.
 func (s *Server) NPSSurveys() []clicknps.NPSSurvey {
-	return inspect(s, &s.store.npsSurveys, func(sv *npsSurvey) clicknps.NPSSurvey {
-		return clicknps.NPSSurvey(sv.npsSurveyFields)
+	return inspect(s, &s.store.npsSurveys.items, func(sv *npsSurvey) clicknps.NPSSurvey {
+		return clicknps.NPSSurvey(*sv)
 	})
 }
 
-// NPSResponses returns copies of the responses to all SalesOS surveys, survey by survey.
+// NPSResponses returns copies of the responses to all SalesOS surveys in the order of their creation.
 func (s *Server) NPSResponses() []clicknps.NPSResponse {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	copies := []clicknps.NPSResponse{}
-	for _, r := range s.allNPSResponses() {
-		copies = append(copies, r.public())
-	}
-	return copies
+	return inspect(s, &s.store.npsResponses, func(r npsResponse) clicknps.NPSResponse {
+		return clicknps.NPSResponse(r)
+	})
 }
 
-func inspect[W, P any](s *Server, c *collection[W], public func(*W) P) []P {
+// inspect returns copies of items, which s.mu guards.
+func inspect[T, P any](s *Server, items *[]T, public func(T) P) []P {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	copies := make([]P, len(c.items))
-	for i, item := range c.items {
+	copies := make([]P, len(*items))
+	for i, item := range *items {
 		copies[i] = public(item)
 	}
 	return copies
-}
-
-func (sv *survey) public() clicknps.Survey {
-	return clicknps.Survey{
-		ID: sv.ID, Name: sv.Name, Question: sv.Question, Status: clicknps.SurveyStatus(sv.Status),
-		CreatedAt: sv.CreatedAt, UpdatedAt: sv.UpdatedAt,
-	}
-}
-
-func (r *response) public() clicknps.Response {
-	return clicknps.Response{
-		ID: r.ID, SurveyID: r.SurveyID, SubjectID: r.SubjectID, Score: int(r.Score),
-		Comment: string(r.Comment), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-	}
-}
-
-func (r *npsResponse) public() clicknps.NPSResponse {
-	return clicknps.NPSResponse{
-		ID: r.ID, SurveyID: r.SurveyID, Score: int(r.Score), Comment: string(r.Comment),
-		Email: string(r.Email), CreatedAt: r.CreatedAt,
-	}
 }

@@ -8,45 +8,48 @@ import (
 )
 
 // handler answers a request. The server's lock is held.
-type handler func(s *Server, req *request) answer
+type handler func(req *request) answer
 
 type route struct {
 	method, path string
 	handle       handler
 }
 
-// routes are all endpoints. The first that matches applies.
-var routes = []route{
-	{"GET", "/v1/surveys", list(surveys, func(sv *survey) string { return sv.Name })},
-	{"POST", "/v1/surveys", (*Server).createSurvey},
-	{"GET", "/v1/surveys/{id}", withItem(surveys, show)},
-	{"PATCH", "/v1/surveys/{id}", withItem(surveys, (*Server).updateSurvey)},
-	{"DELETE", "/v1/surveys/{id}", deleteFrom(surveys)},
-	{"GET", "/v1/responses", (*Server).listResponses},
-	{"GET", "/v1/responses/{id}", withItem(responses, show)},
-	{"POST", "/v1/responses/{id}/comment", withItem(responses, (*Server).addComment)},
-	{"GET", "/v1/webhooks", list(webhooks, func(w *wireWebhook) string { return w.URL })},
-	{"POST", "/v1/webhooks", (*Server).createWebhook},
-	{"DELETE", "/v1/webhooks/{id}", deleteFrom(webhooks)},
-	{"POST", "/v1/links/mint", (*Server).mintLinks},
+// endpoints returns all routes. The first that matches applies.
+func (s *Server) endpoints() []route {
+	st := &s.store
+	return []route{
+		{"GET", "/v1/surveys", list(s, &st.surveys, func(sv *survey) string { return sv.Name })},
+		{"POST", "/v1/surveys", s.createSurvey},
+		{"GET", "/v1/surveys/{id}", withItem(&st.surveys, show)},
+		{"PATCH", "/v1/surveys/{id}", withItem(&st.surveys, s.updateSurvey)},
+		{"DELETE", "/v1/surveys/{id}", deleteFrom(&st.surveys)},
+		{"GET", "/v1/responses", s.listResponses},
+		{"GET", "/v1/responses/{id}", withItem(&st.responses, show)},
+		{"POST", "/v1/responses/{id}/comment", withItem(&st.responses, s.addComment)},
+		{"GET", "/v1/webhooks", list(s, &st.webhooks, func(w *hook) string { return w.URL })},
+		{"POST", "/v1/webhooks", s.createWebhook},
+		{"DELETE", "/v1/webhooks/{id}", deleteFrom(&st.webhooks)},
+		{"POST", "/v1/links/mint", s.mintLinks},
 
-	{"GET", "/r/{token}", withLink((*Server).followLink)},
-	{"HEAD", "/r/{token}", withLink((*Server).followLink)},
-	{"POST", "/r/{token}", withLink((*Server).followLink)},
-	{"POST", "/r/{token}/comment", withLink((*Server).commentOnLink)},
+		{"GET", "/r/{token}", s.withLink(s.followLink)},
+		{"HEAD", "/r/{token}", s.withLink(s.followLink)},
+		{"POST", "/r/{token}", s.withLink(s.followLink)},
+		{"POST", "/r/{token}/comment", s.withLink(s.commentOnLink)},
 
-	{"GET", "/v1/nps-surveys", (*Server).listNPSSurveys},
-	{"POST", "/v1/nps-surveys", (*Server).createNPSSurvey},
-	{"GET", "/v1/nps-surveys/metrics/nps", (*Server).npsMetrics},
-	{"GET", "/v1/nps-surveys/nps-metrics", (*Server).npsMetrics},
-	{"GET", "/v1/nps-surveys/stats", (*Server).npsStats},
-	{"GET", "/v1/nps-surveys/{id}", withItem(npsSurveys, show)},
-	{"PATCH", "/v1/nps-surveys/{id}", withItem(npsSurveys, (*Server).updateNPSSurvey)},
-	{"PUT", "/v1/nps-surveys/{id}", withItem(npsSurveys, (*Server).updateNPSSurvey)},
-	{"DELETE", "/v1/nps-surveys/{id}", withItem(npsSurveys, (*Server).deleteNPSSurvey)},
-	{"POST", "/v1/nps-surveys/{id}/toggle", withItem(npsSurveys, (*Server).toggleNPSSurvey)},
-	{"GET", "/v1/nps-surveys/{id}/responses", withItem(npsSurveys, (*Server).npsResponses)},
-	{"GET", "/v1/nps-surveys/{id}/responses/export", withItem(npsSurveys, (*Server).exportNPSResponses)},
+		{"GET", "/v1/nps-surveys", s.listNPSSurveys},
+		{"POST", "/v1/nps-surveys", s.createNPSSurvey},
+		{"GET", "/v1/nps-surveys/metrics/nps", s.npsMetrics},
+		{"GET", "/v1/nps-surveys/nps-metrics", s.npsMetrics},
+		{"GET", "/v1/nps-surveys/stats", s.npsStats},
+		{"GET", "/v1/nps-surveys/{id}", withItem(&st.npsSurveys, show)},
+		{"PATCH", "/v1/nps-surveys/{id}", withItem(&st.npsSurveys, s.updateNPSSurvey)},
+		{"PUT", "/v1/nps-surveys/{id}", withItem(&st.npsSurveys, s.updateNPSSurvey)},
+		{"DELETE", "/v1/nps-surveys/{id}", withItem(&st.npsSurveys, s.deleteNPSSurvey)},
+		{"POST", "/v1/nps-surveys/{id}/toggle", withItem(&st.npsSurveys, s.toggleNPSSurvey)},
+		{"GET", "/v1/nps-surveys/{id}/responses", withItem(&st.npsSurveys, s.npsResponses)},
+		{"GET", "/v1/nps-surveys/{id}/responses/export", withItem(&st.npsSurveys, s.exportNPSResponses)},
+	}
 }
 
 func isAPI(path string) bool { return strings.HasPrefix(path, "/v1/") }
@@ -57,7 +60,7 @@ func isSalesOS(path string) bool { return strings.HasPrefix(path+"/", "/v1/nps-s
 func (s *Server) route(req *request) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, r := range routes {
+	for _, r := range s.routes {
 		element, ok := matchPath(r.path, req.path())
 		if !ok || r.method != req.Method {
 			continue
@@ -69,7 +72,7 @@ func (s *Server) route(req *request) answer {
 		case isAPI(r.path):
 			return s.clickNPS(req, r.handle)
 		}
-		return r.handle(s, req)
+		return r.handle(req)
 	}
 	if isSalesOS(req.path()) {
 		return salesOSError(http.StatusNotFound, "Cannot "+req.Method+" "+req.path(), "Not Found")

@@ -1,13 +1,19 @@
 package clicknpstest
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/clicknps/go-sdk"
 )
 
 const tokenLifetime = 24 * time.Hour
@@ -30,17 +36,27 @@ func (s *Server) SalesOSToken() string {
 
 // salesOS does before next what every SalesOS endpoint does: check the rate limit and the
 // credentials.
-func (s *Server) salesOS(req *request, next handler) answer {
+func (s *Server) salesOS(req *request, next handler) (a answer) {
 	who, ok := s.authenticate(req.Header)
-	header, refused := s.useSalesOSLimit(who)
-	var a answer
+	left, header := 0, http.Header{}
+	if s.salesOSLimit > 0 {
+		var rest time.Duration
+		left, rest = s.hit("SalesOS "+who, time.Minute, s.salesOSLimit)
+		reset := time.Now().Add(rest + time.Second - 1) // in the client's time; Unix rounds down
+		header.Set("X-RateLimit-Limit", strconv.Itoa(s.salesOSLimit))
+		header.Set("X-RateLimit-Remaining", strconv.Itoa(max(left, 0)))
+		header.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
+		if left < 0 {
+			header.Set("Retry-After", strconv.Itoa(seconds(rest)))
+		}
+	}
 	switch {
-	case refused:
+	case left < 0:
 		a = failure(req, http.StatusTooManyRequests, "")
 	case !ok:
 		a = failure(req, http.StatusUnauthorized, "")
 	default:
-		a = next(s, req)
+		a = next(req)
 	}
 	maps.Copy(a.header, header)
 	return a
@@ -61,28 +77,170 @@ func (s *Server) authenticate(h http.Header) (who string, ok bool) {
 	return "nobody", false
 }
 
-// useSalesOSLimit counts a request, and returns the header that its answer bears.
-func (s *Server) useSalesOSLimit(who string) (header http.Header, refused bool) {
-	if s.salesOSLimit <= 0 {
-		return nil, false
-	}
-	left, rest := s.hit("SalesOS "+who, time.Minute, s.salesOSLimit)
-	reset := time.Now().Add(rest + time.Second - 1) // in the client's time; Unix rounds down
-	header = http.Header{}
-	header.Set("X-RateLimit-Limit", strconv.Itoa(s.salesOSLimit))
-	header.Set("X-RateLimit-Remaining", strconv.Itoa(max(left, 0)))
-	header.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
-	if left < 0 {
-		header.Set("Retry-After", strconv.Itoa(seconds(rest)))
-	}
-	return header, left < 0
-}
-
 // salesOSError answers message, a string or a list of strings.
 func salesOSError[M string | []string](status int, message M, kind string) answer {
-	return jsonAnswer(status, struct {
-		StatusCode int    `json:"statusCode"`
-		Message    M      `json:"message"`
-		Error      string `json:"error,omitempty"`
-	}{status, message, kind})
+	if kind == "" {
+		return jsonAnswer(status, `{"statusCode":%s,"message":%s}`, status, message)
+	}
+	return jsonAnswer(status, `{"statusCode":%s,"message":%s,"error":%s}`, status, message, kind)
+}
+
+var (
+	npsSurveyFieldNames = []string{"name", "question", "type", "isActive"}
+	npsSurveyTypes      = []string{"transactional", "relationship"}
+)
+
+func (s *Server) listNPSSurveys(*request) answer {
+	return jsonAnswer(http.StatusOK, "%s", s.store.npsSurveys.items)
+}
+
+// blankNPSSurvey has what SalesOS fills in.
+func blankNPSSurvey(id string, createdAt time.Time) npsSurvey {
+	return npsSurvey{
+		ID: id, Type: clicknps.NPSTransactional, IsActive: true, CreatedAt: createdAt, UpdatedAt: createdAt,
+	}
+}
+
+func (s *Server) createNPSSurvey(req *request) answer {
+	return s.saveNPSSurvey(req, blankNPSSurvey(s.store.newUUID(), s.instant()), http.StatusCreated)
+}
+
+// updateNPSSurvey is PATCH and PUT. A PUT begins with a blank survey.
+func (s *Server) updateNPSSurvey(req *request, sv *npsSurvey) answer {
+	changed := *sv
+	if req.Method == http.MethodPut {
+		changed = blankNPSSurvey(sv.ID, sv.CreatedAt)
+	}
+	changed.UpdatedAt = s.instant()
+	return s.saveNPSSurvey(req, changed, http.StatusOK)
+}
+
+func (s *Server) deleteNPSSurvey(_ *request, sv *npsSurvey) answer {
+	s.store.npsSurveys.remove(sv.ID)
+	s.removeResponsesTo(sv.ID)
+	return answer{status: http.StatusNoContent, header: http.Header{}}
+}
+
+// toggleNPSSurvey needs no body, and ignores one.
+func (s *Server) toggleNPSSurvey(_ *request, sv *npsSurvey) answer {
+	sv.IsActive, sv.UpdatedAt = !sv.IsActive, s.instant()
+	return jsonAnswer(http.StatusCreated, "%s", sv)
+}
+
+func (s *Server) removeResponsesTo(id string) {
+	s.store.npsResponses = slices.DeleteFunc(s.store.npsResponses, func(r npsResponse) bool {
+		return r.SurveyID == id
+	})
+}
+
+// saveNPSSurvey stores sv with what the body of req names, and answers it with status. No body at
+// all counts as an empty object.
+func (s *Server) saveNPSSurvey(req *request, sv npsSurvey, status int) answer {
+	if len(req.body) > 0 {
+		if problem := req.readFields(); problem != "" {
+			return salesOSBadRequest(problem)
+		}
+	}
+	var problems []string
+	f := req.fields
+	require := func(ok bool, problem string) {
+		if !ok {
+			problems = append(problems, problem)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		require(slices.Contains(npsSurveyFieldNames, name), "property "+name+" should not exist")
+	}
+	hadName, isString := sv.Name != "", take(f, "name", &sv.Name)
+	require(isString && (f["name"] != nil || hadName), "name must be a string")
+	require(!isString || strings.TrimSpace(sv.Name) != "", "name should not be empty")
+	require(take(f, "question", &sv.Question), "question must be a string")
+	isType := take(f, "type", &sv.Type) && slices.Contains(npsSurveyTypes, string(sv.Type))
+	require(isType, "type must be one of the following values: "+strings.Join(npsSurveyTypes, ", "))
+	require(take(f, "isActive", &sv.IsActive), "isActive must be a boolean value")
+	if problems != nil {
+		return salesOSBadRequest(problems...)
+	}
+	s.store.npsSurveys.put(sv.ID, &sv)
+	return jsonAnswer(status, "%s", sv)
+}
+
+func salesOSBadRequest(problems ...string) answer {
+	return salesOSError(http.StatusBadRequest, problems, "Bad Request")
+}
+
+// measure computes the metrics of the responses that have a score.
+func measure(responses []npsResponse) (t clicknps.Tally, average float64) {
+	sum := 0
+	for _, r := range responses {
+		_ = t.Add(r.Score) // scores were checked when they were added
+		sum += max(r.Score, 0)
+	}
+	return t, float64(sum) / float64(max(t.Total(), 1))
+}
+
+func metricsOf(responses []npsResponse) json.RawMessage {
+	t, average := measure(responses)
+	return jsonf(`{"npsScore":%s,"promoters":%s,"passives":%s,"detractors":%s,"totalResponses":%s,`+
+		`"averageScore":%s}`, t.NPS(), t.Promoters, t.Passives, t.Detractors, t.Total(), average)
+}
+
+func (s *Server) npsMetrics(*request) answer {
+	return jsonAnswer(http.StatusOK, "%s", metricsOf(s.store.npsResponses))
+}
+
+func (s *Server) npsStats(*request) answer {
+	active := 0
+	for _, sv := range s.store.npsSurveys.items {
+		if sv.IsActive {
+			active++
+		}
+	}
+	t, average := measure(s.store.npsResponses)
+	return jsonAnswer(http.StatusOK, `{"totalSurveys":%s,"activeSurveys":%s,"totalResponses":%s,`+
+		`"averageScore":%s}`, len(s.store.npsSurveys.items), active, t.Total(), average)
+}
+
+// responsesTo are the responses to a SalesOS survey.
+func (s *Server) responsesTo(sv *npsSurvey) []npsResponse {
+	found := []npsResponse{}
+	for _, r := range s.store.npsResponses {
+		if r.SurveyID == sv.ID {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func (s *Server) npsResponses(_ *request, sv *npsSurvey) answer {
+	found := s.responsesTo(sv)
+	return jsonAnswer(http.StatusOK, `{"data":%s,"metrics":%s}`, found, metricsOf(found))
+}
+
+func (s *Server) exportNPSResponses(req *request, sv *npsSurvey) answer {
+	var a answer
+	responses, format := s.responsesTo(sv), req.URL.Query().Get("format")
+	switch format {
+	case "csv":
+		var buf bytes.Buffer
+		w := csv.NewWriter(&buf)
+		_ = w.Write([]string{"id", "surveyId", "score", "comment", "email", "createdAt"})
+		for _, r := range responses {
+			value := ""
+			if r.Score != clicknps.NoScore {
+				value = strconv.Itoa(r.Score)
+			}
+			_ = w.Write([]string{
+				r.ID, r.SurveyID, value, r.Comment, r.Email, r.CreatedAt.Format(isoMillis),
+			})
+		}
+		w.Flush() // a buffer takes everything
+		a = textAnswer(http.StatusOK, "text/csv; charset=utf-8", buf.String())
+	case "json":
+		a = jsonAnswer(http.StatusOK, "%s", responses)
+	default:
+		return salesOSBadRequest("format must be one of the following values: csv, json")
+	}
+	a.header.Set("Content-Disposition", `attachment; filename="nps-responses.`+format+`"`)
+	return a
 }

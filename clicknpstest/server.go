@@ -47,8 +47,11 @@ type Server struct {
 	log         []*RecordedRequest
 	logBytes    int
 	outbox      outbox
-	socket      *socket // nil: URL was not called yet
+	origin      string // of URL; empty: it was not called yet
 
+	routes     []route
+	socket     http.Server // behind URL
+	serving    sync.WaitGroup
 	delivering chan struct{}   // holds a token while deliveries are made
 	ctx        context.Context // of deliveries
 	cancel     context.CancelFunc
@@ -64,7 +67,7 @@ func New(opts ...Option) *Server {
 		opt(&c)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{
+	s := &Server{
 		config:      c,
 		fatalf:      func(format string, args ...any) { panic(fmt.Sprintf(format, args...)) },
 		store:       newStore(c.seed),
@@ -76,6 +79,9 @@ func New(opts ...Option) *Server {
 		ctx:         ctx,
 		cancel:      cancel,
 	}
+	s.routes = s.endpoints()
+	s.socket = http.Server{Handler: s, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	return s
 }
 
 // Run returns a fake for one test; it is closed when the test ends. Misuse of its methods fails
@@ -103,14 +109,11 @@ func (s *Server) Close() {
 	if s.outbox.timer != nil {
 		s.outbox.timer.Stop()
 	}
-	socket := s.socket
 	s.mu.Unlock()
 	s.delivering <- struct{}{} // wait until the deliveries that s.cancel has ended are gone
 	<-s.delivering
-	if socket != nil {
-		_ = socket.server.Close()
-		<-socket.done
-	}
+	_ = s.socket.Close()
+	s.serving.Wait()
 }
 
 // URL returns the base URL http://127.0.0.1:PORT/v1, for [clicknps.WithBaseURL] and
@@ -121,32 +124,15 @@ func (s *Server) URL() string {
 	if s.ctx.Err() != nil {
 		s.fatalf("clicknpstest: the fake is closed")
 	}
-	if s.socket == nil {
-		s.socket = s.listen()
+	if s.origin == "" {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			s.fatalf("clicknpstest: can't listen: %v", err)
+		}
+		s.origin = "http://" + listener.Addr().String()
+		s.serving.Go(func() { _ = s.socket.Serve(listener) }) // ends with ErrServerClosed, by Close
 	}
-	return s.socket.origin + "/v1"
-}
-
-// socket is what [Server.URL] leads to.
-type socket struct {
-	origin string
-	server *http.Server
-	done   chan struct{} // closed when server has stopped
-}
-
-func (s *Server) listen() *socket {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.fatalf("clicknpstest: can't listen: %v", err)
-	}
-	silent := slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	server := &http.Server{Handler: s, ErrorLog: silent}
-	l := &socket{"http://" + listener.Addr().String(), server, make(chan struct{})}
-	go func() {
-		defer close(l.done)
-		_ = l.server.Serve(listener) // ends with ErrServerClosed, by Close
-	}()
-	return l
+	return s.origin + "/v1"
 }
 
 // Client returns a client of both services. It calls the fake in process: no socket is involved,
@@ -184,3 +170,45 @@ func (s *Server) SalesOSAPIKey() string { return salesOSKey }
 
 // WebhookSecret returns the secret that all deliveries are signed with.
 func (s *Server) WebhookSecret() string { return webhookSecret }
+
+// now is the fake's time. The caller holds s.mu.
+func (s *Server) now() time.Time { return time.Now().Add(s.offset) }
+
+// instant is now as a service stores it: UTC, in milliseconds. The caller holds s.mu.
+func (s *Server) instant() time.Time { return stored(s.now()) }
+
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// Advance moves the fake's time forward by d; a d below 0 counts as 0. It makes all webhook
+// deliveries that fall due on the way, each at its time and with all retries that fall due too,
+// before it returns. So Advance(0) waits for the deliveries that are due now. Do not call it from
+// the receiver of a delivery.
+//
+// A client's own waits are in the client's time, which Advance does not change: use
+// [testing/synctest] for them.
+func (s *Server) Advance(d time.Duration) {
+	s.delivering <- struct{}{}
+	defer func() { <-s.delivering }()
+
+	s.mu.Lock()
+	goal := s.offset + max(d, 0)
+	s.mu.Unlock()
+	for batch := s.nextBatch(goal); len(batch) > 0; batch = s.nextBatch(goal) {
+		s.deliver(batch, true)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset = max(s.offset, goal)
+	s.arm()
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	if d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	return ctx.Err()
+}

@@ -1,7 +1,6 @@
 package clicknpstest
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -19,13 +18,14 @@ type store struct {
 
 	surveys    collection[survey]
 	responses  collection[response]
-	webhooks   collection[wireWebhook]
+	webhooks   collection[hook]
 	npsSurveys collection[npsSurvey]
 
-	links    map[string]link // by token
-	minted   map[asked]*linkSet
-	answered map[asked]*response  // the answer that counts
-	tokens   map[string]time.Time // SalesOS tokens that were issued, and when they expire
+	npsResponses []npsResponse
+	links        map[string]link // by token
+	minted       map[asked]*linkSet
+	answered     map[asked]*response  // the answer that counts
+	tokens       map[string]time.Time // SalesOS tokens that were issued, and when they expire
 }
 
 // asked is one customer with one survey to answer.
@@ -34,21 +34,16 @@ type asked struct{ surveyID, subjectID string }
 func newStore(seed uint64) store {
 	return store{
 		random:     rand.New(rand.NewPCG(seed, 1)),
-		surveys:    collection[survey]{kind: "Survey"},
-		responses:  collection[response]{kind: "Response"},
-		webhooks:   collection[wireWebhook]{kind: "Webhook"},
-		npsSurveys: collection[npsSurvey]{kind: "NPS survey"},
+		surveys:    newCollection[survey]("Survey"),
+		responses:  newCollection[response]("Response"),
+		webhooks:   newCollection[hook]("Webhook"),
+		npsSurveys: newCollection[npsSurvey]("NPS survey"),
 		links:      map[string]link{},
 		minted:     map[asked]*linkSet{},
 		answered:   map[asked]*response{},
 		tokens:     map[string]time.Time{},
 	}
 }
-
-func surveys(st *store) *collection[survey]       { return &st.surveys }
-func responses(st *store) *collection[response]   { return &st.responses }
-func webhooks(st *store) *collection[wireWebhook] { return &st.webhooks }
-func npsSurveys(st *store) *collection[npsSurvey] { return &st.npsSurveys }
 
 // free lets the subject of r answer again, if r is the answer that counts.
 func (st *store) free(r *response) {
@@ -82,14 +77,15 @@ type collection[T any] struct {
 	byID  map[string]*T
 }
 
+func newCollection[T any](kind string) collection[T] {
+	return collection[T]{kind, []*T{}, map[string]*T{}}
+}
+
 // put adds item, or overwrites the one with the same id.
 func (c *collection[T]) put(id string, item *T) {
 	if old, ok := c.byID[id]; ok {
 		*old = *item
 		return
-	}
-	if c.byID == nil {
-		c.byID = map[string]*T{}
 	}
 	c.byID[id] = item
 	c.items = append(c.items, item)
@@ -102,116 +98,74 @@ func (c *collection[T]) remove(id string) {
 }
 
 // withItem finds the item that the path names.
-func withItem[T any](in func(*store) *collection[T], next func(*Server, *request, *T) answer) handler {
-	return func(s *Server, req *request) answer {
-		c := in(&s.store)
-		item, ok := c.byID[req.element]
-		switch {
-		case ok:
-			return next(s, req, item)
-		case isSalesOS(req.path()):
-			return salesOSError(http.StatusNotFound, c.kind+" not found", "Not Found")
+func withItem[T any](c *collection[T], next func(*request, *T) answer) handler {
+	return func(req *request) answer {
+		if item, ok := c.byID[req.element]; ok {
+			return next(req, item)
+		}
+		if isSalesOS(req.path()) {
+			return failure(req, http.StatusNotFound, "")
 		}
 		return notFound(c.kind + " not found")
 	}
 }
 
-func show[T any](_ *Server, _ *request, item *T) answer { return jsonAnswer(http.StatusOK, item) }
+func show[T any](_ *request, item *T) answer { return jsonAnswer(http.StatusOK, "%s", item) }
 
-// fields is a JSON object in a request's body.
-type fields map[string]json.RawMessage
-
-// decodeFields returns false for anything but a JSON object.
-func decodeFields(body []byte) (fields, bool) {
-	var f fields
-	err := json.Unmarshal(body, &f)
-	return f, err == nil && f != nil
-}
-
-// take reads a field into dst, and leaves dst alone if there is none. It returns false for null
-// and for another type.
-func take[T any](f fields, name string, dst *T) bool {
-	raw, ok := f[name]
-	if !ok {
-		return true
-	}
-	return string(raw) != "null" && json.Unmarshal(raw, dst) == nil
-}
-
-// score is 0–10, or clicknps.NoScore, which is null on the wire.
-type score int
-
-// MarshalJSON implements [json.Marshaler].
-func (v score) MarshalJSON() ([]byte, error) {
-	if v == clicknps.NoScore {
-		return []byte("null"), nil
-	}
-	return strconv.AppendInt(nil, int64(v), 10), nil
-}
-
-// text is null on the wire if it is empty.
-type text string
-
-// MarshalJSON implements [json.Marshaler].
-func (v text) MarshalJSON() ([]byte, error) {
-	if v == "" {
-		return []byte("null"), nil
-	}
-	return marshal(string(v)), nil
-}
-
-// The wire structs. They are what is stored, too. The conversions of [Server.Webhooks] and
-// [Server.NPSSurveys] need the RawJSON fields.
+// The types that are stored: those of the SDK, with wire forms of the fake's own, so that a mistake
+// in the SDK's shows.
 type (
 	survey struct {
-		ID        string    `json:"id"`
-		Name      string    `json:"name"`
-		Question  string    `json:"question"`
-		CreatedAt time.Time `json:"created_at"`
-		UpdatedAt time.Time `json:"updated_at,omitzero"`
-		Status    string    `json:"status"`
-
+		clicknps.Survey
 		target int // responses that complete it; 0: none
 	}
 	response struct {
-		ID        string    `json:"id"`
-		SurveyID  string    `json:"survey_id"`
-		SubjectID string    `json:"subject_id"`
-		Score     score     `json:"score"`
-		Comment   text      `json:"comment"`
-		CreatedAt time.Time `json:"created_at"`
-		UpdatedAt time.Time `json:"updated_at,omitzero"`
-
+		clicknps.Response
 		announced time.Time // when response.created is delivered; zero: never
 	}
-	wireWebhook struct {
-		ID        string               `json:"id"`
-		URL       string               `json:"url"`
-		Events    []clicknps.EventType `json:"events"`
-		Secret    string               `json:"secret"`
-		CreatedAt time.Time            `json:"created_at"`
-		RawJSON   json.RawMessage      `json:"-"`
-	}
-	npsSurvey struct {
-		npsSurveyFields
-		responses []*npsResponse
-	}
-	npsSurveyFields struct {
-		ID        string                 `json:"id"`
-		Name      string                 `json:"name"`
-		Question  string                 `json:"question"`
-		Type      clicknps.NPSSurveyType `json:"type"`
-		IsActive  bool                   `json:"isActive"`
-		CreatedAt time.Time              `json:"createdAt"`
-		UpdatedAt time.Time              `json:"updatedAt"`
-		RawJSON   json.RawMessage        `json:"-"`
-	}
-	npsResponse struct {
-		ID        string    `json:"id"`
-		SurveyID  string    `json:"surveyId"`
-		Score     score     `json:"score"`
-		Comment   text      `json:"comment"`
-		Email     text      `json:"email"`
-		CreatedAt time.Time `json:"createdAt"`
-	}
+	hook        clicknps.Webhook
+	npsSurvey   clicknps.NPSSurvey
+	npsResponse clicknps.NPSResponse
 )
+
+func (sv survey) MarshalJSON() ([]byte, error) {
+	return jsonf(`{"id":%s,"name":%s,"question":%s,"created_at":%s`+updated(sv.UpdatedAt)+`,"status":%s}`,
+		sv.ID, sv.Name, sv.Question, sv.CreatedAt, sv.Status), nil
+}
+
+func (r response) MarshalJSON() ([]byte, error) {
+	return jsonf(`{"id":%s,"survey_id":%s,"subject_id":%s,"score":%s,"comment":%s,"created_at":%s`+
+		updated(r.UpdatedAt)+`}`,
+		r.ID, r.SurveyID, r.SubjectID, orNull(r.Score, clicknps.NoScore), orNull(r.Comment, ""), r.CreatedAt), nil
+}
+
+func (w hook) MarshalJSON() ([]byte, error) {
+	return jsonf(`{"id":%s,"url":%s,"events":%s,"secret":%s,"created_at":%s}`,
+		w.ID, w.URL, w.Events, w.Secret, w.CreatedAt), nil
+}
+
+func (sv npsSurvey) MarshalJSON() ([]byte, error) {
+	return jsonf(`{"id":%s,"name":%s,"question":%s,"type":%s,"isActive":%s,"createdAt":%s,"updatedAt":%s}`,
+		sv.ID, sv.Name, sv.Question, sv.Type, sv.IsActive, sv.CreatedAt, sv.UpdatedAt), nil
+}
+
+func (r npsResponse) MarshalJSON() ([]byte, error) {
+	return jsonf(`{"id":%s,"surveyId":%s,"score":%s,"comment":%s,"email":%s,"createdAt":%s}`, r.ID, r.SurveyID,
+		orNull(r.Score, clicknps.NoScore), orNull(r.Comment, ""), orNull(r.Email, ""), r.CreatedAt), nil
+}
+
+// updated is the updated_at of a ClickNPS item; one that was never updated has none.
+func updated(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return `,"updated_at":` + string(jsonf("%s", at))
+}
+
+// orNull returns what encodes as v, or as null if v is none.
+func orNull[T comparable](v, none T) any {
+	if v == none {
+		return nil
+	}
+	return v
+}

@@ -44,14 +44,14 @@ func (s *Server) owns(u *url.URL) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	origin := u.Scheme + "://" + u.Host
-	return origin+"/v1" == inProcessURL || s.socket != nil && origin == s.socket.origin
+	return origin+"/v1" == inProcessURL || origin == s.origin
 }
 
 // serve answers r by h, in process. Request and answer pass through their wire format, so that
 // both sides see what a socket would bring them. If h panics, the connection is cut where net/http
 // would cut it.
 func serve(h http.Handler, r *http.Request) (resp *http.Response, err error) {
-	var sent, answered bytes.Buffer
+	var sent bytes.Buffer
 	out := r.WithContext(r.Context())
 	if r.Body != nil { // read here, because Request.Write hides the cause of an error
 		body, readErr := io.ReadAll(r.Body)
@@ -78,11 +78,7 @@ func serve(h http.Handler, r *http.Request) (resp *http.Response, err error) {
 		switch v := recover(); {
 		case v == nil || w.flushed:
 			w.WriteHeader(http.StatusOK)
-			fmt.Fprintf(&answered, "HTTP/1.1 %d \r\n", w.status)
-			_ = w.sent.Write(&answered) // a buffer takes everything
-			answered.WriteString("\r\n")
-			answered.Write(w.body.Bytes())
-			resp, err = http.ReadResponse(bufio.NewReader(&answered), r)
+			resp, err = http.ReadResponse(bufio.NewReader(&w.wire), r)
 		case v == http.ErrAbortHandler:
 			err = connectionReset()
 		default:
@@ -96,23 +92,24 @@ func serve(h http.Handler, r *http.Request) (resp *http.Response, err error) {
 // recorder is the ResponseWriter of a handler that is called in process. net/http/httptest has one, too, but
 // imports package testing from Go 1.27 on.
 type recorder struct {
-	header, sent http.Header // sent: as it was when the answer began
-	status       int
-	body         bytes.Buffer
-	flushed      bool
+	header  http.Header
+	wire    bytes.Buffer // the answer
+	flushed bool
 }
 
 func (w *recorder) Header() http.Header { return w.header }
 
 func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status, w.sent = status, w.header.Clone()
+	if w.wire.Len() == 0 {
+		fmt.Fprintf(&w.wire, "HTTP/1.1 %d \r\n", status)
+		_ = w.header.Write(&w.wire) // a buffer takes everything
+		w.wire.WriteString("\r\n")
 	}
 }
 
 func (w *recorder) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	return w.body.Write(p)
+	return w.wire.Write(p)
 }
 
 // Flush implements [http.Flusher].
