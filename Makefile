@@ -10,9 +10,23 @@ MODULES := $(sort $(dir $(wildcard go.mod */go.mod */*/go.mod)))
 # bench compiles large SDKs of others, so it is vetted and tested once, without the checks below.
 CHECKED := $(filter-out bench/,$(MODULES))
 
-.PHONY: check format tidy vet vet32 lint benchtest race newest fuzz bench
+.PHONY: check notice test test32 quickstart format tidy vet vet32 vetos lint benchtest race newest fuzz bench vulncheck
 
-check: format tidy vet vet32 lint benchtest race newest fuzz
+check: notice format tidy vet vet32 vetos lint race newest fuzz
+
+notice:
+	@echo "make check takes about 20 minutes on two cores. Go downloads gofumpt, staticcheck and $(NEWEST_GO) into its"
+	@echo "module cache; nothing else is installed. redisstore needs a redis-server: .ci/redis installs it."
+
+# What the README promises. Nested modules are tested by check.
+test:
+	go test ./...
+
+test32:
+	GOARCH=386 go test ./...
+
+quickstart:
+	go run ./examples/quickstart
 
 format:
 	@echo "== gofumpt"; files=$$($(GOFUMPT) -l .); \
@@ -27,6 +41,11 @@ vet:
 # Type-checks everything for a 32-bit platform, tests included.
 vet32:
 	@for m in $(CHECKED); do echo "== vet, 32 bit: $$m"; (cd $$m && GOARCH=386 go vet ./...) || exit 1; done
+
+# Type-checks everything for the other systems that users have.
+vetos:
+	@for os in windows darwin; do for m in $(CHECKED); do echo "== vet, $$os: $$m"; \
+		(cd $$m && GOOS=$$os go vet ./...) || exit 1; done; done
 
 lint:
 	@for m in $(CHECKED); do echo "== staticcheck: $$m"; (cd $$m && $(STATICCHECK) ./...) || exit 1; done
@@ -52,3 +71,6 @@ fuzz:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+vulncheck:
+	@for m in $(CHECKED); do echo "== govulncheck: $$m"; (cd $$m && go run golang.org/x/vuln/cmd/govulncheck@latest ./...) || exit 1; done
