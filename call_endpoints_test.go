@@ -93,7 +93,7 @@ var (
 		ID: "response_abc123", SurveyID: "survey_abc123", SubjectID: "user_42", Score: 9,
 		Comment: "Loving it", CreatedAt: day, UpdatedAt: day.Add(time.Minute),
 	}
-	webhook = clicknps.Webhook{
+	hook = clicknps.Webhook{
 		ID: "webhook_abc123", URL: "https://example.com/hooks/clicknps",
 		Events: []clicknps.EventType{clicknps.EventResponseCreated, clicknps.EventSurveyCompleted},
 		Secret: "whsec_def456uvw012", CreatedAt: day,
@@ -176,7 +176,7 @@ var clickNPSEndpoints = []endpoint{
 		call: func(ctx context.Context, c *clicknps.Client) (any, error) {
 			return c.Webhooks.List(ctx, &clicknps.WebhookListParams{Limit: 10, Offset: 20})
 		},
-		want: clicknps.Page[clicknps.Webhook]{Data: []clicknps.Webhook{webhook}, Pagination: documentedPages},
+		want: clicknps.Page[clicknps.Webhook]{Data: []clicknps.Webhook{hook}, Pagination: documentedPages},
 	},
 	{
 		name: "create a webhook", method: "POST", target: "/v1/webhooks", status: 201, answer: file("webhook.json"),
@@ -186,7 +186,7 @@ var clickNPSEndpoints = []endpoint{
 				URL: "https://example.com/hooks/clicknps", Events: []clicknps.EventType{clicknps.EventResponseCreated, clicknps.EventSurveyCompleted},
 			})
 		},
-		want: webhook,
+		want: hook,
 	},
 	{
 		name: "delete a webhook", method: "DELETE", target: "/v1/webhooks/webhook_abc123", status: 204, answer: text(""),

@@ -10,9 +10,12 @@ import (
 	"go/token"
 	"go/types"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -328,6 +331,59 @@ func (d documented) values(groups []*doc.Value) {
 			v := spec.(*ast.ValueSpec)
 			text := group.Doc + v.Doc.Text() + v.Comment.Text()
 			assert.NotEmpty(d.t, text, "%s.%s has no doc comment", d.pkg, v.Names[0].Name)
+		}
+	}
+}
+
+// documents returns the Markdown files that users read, with their texts.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/README.md", "redisstore/*.md"} {
+		names, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			texts[name] = string(text)
+		}
+	}
+	require.Greater(t, len(texts), 10)
+	return texts
+}
+
+// Each Go snippet of a document is a part of a Go file, which the tests compile.
+func TestSnippetsAreCompiled(t *testing.T) {
+	t.Parallel()
+	indent := regexp.MustCompile(`(?m)^\s+`)
+	var code strings.Builder
+	require.NoError(t, filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, ".go") {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			code.WriteString(indent.ReplaceAllString(string(text), ""))
+		}
+		return err
+	}))
+	snippet := regexp.MustCompile("(?s)```go\n(.*?)```")
+	for name, text := range documents(t) {
+		for _, found := range snippet.FindAllStringSubmatch(text, -1) {
+			compiled := strings.Contains(code.String(), indent.ReplaceAllString(found[1], ""))
+			assert.True(t, compiled, "%s has a snippet that no Go file has:\n%s", name, found[1])
+		}
+	}
+}
+
+// Each link of a document leads to a file or a heading that is there.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)#]*)(#[^)]*)?\)`)
+	for name, text := range documents(t) {
+		for _, found := range link.FindAllStringSubmatch(text, -1) {
+			if target := found[1]; target != "" && !strings.Contains(target, "://") {
+				_, err := os.Stat(filepath.Join(filepath.Dir(name), target))
+				assert.NoError(t, err, "%s links to %s", name, target)
+			}
 		}
 	}
 }
