@@ -5,7 +5,7 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # With this time for each target, and up to 16 targets, all of fuzz takes less than 8 minutes.
 FUZZ_TIME   ?= 20s
 
-# Each folder with a go.mod is a module.
+# Each folder with a go.mod is a module. The tests of proxies/ need nginx and haproxy: .ci/proxies.
 MODULES := $(sort $(dir $(wildcard go.mod */go.mod */*/go.mod)))
 # bench compiles large SDKs of others, so it is vetted and tested once, without the checks below.
 CHECKED := $(filter-out bench/,$(MODULES))

@@ -80,7 +80,7 @@ func TestSetActive(t *testing.T) {
 		{name: "already so", active: true, log: "GET"},
 		{name: "toggled once", toggles: 1, log: "GET POST"},
 		{name: "an answer that is lost is not doubled", toggle: lostAnswer, toggles: 1, log: "GET POST GET"},
-		{name: "a request that is lost is made up for", toggle: lostRequest, toggles: 1, log: "GET POST GET POST"},
+		{name: "a request that is lost is made up for", toggle: lostRequest, toggles: 1, log: "GET POST GET GET GET GET POST"},
 		{
 			name: "an answer that can't be read is not doubled", toggles: 1, log: "GET POST GET",
 			toggle: func(s *toggled) httpmock.Responder {
@@ -113,17 +113,18 @@ func TestSetActive(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := &toggled{active: tt.active}
-			if tt.toggle != nil {
-				s.toggle = tt.toggle(s)
-			}
-			survey, err := newWire(s.respond).client(t).SalesOS.NPS.SetActive(t.Context(), "s", true)
-			require.NoError(t, err)
-			assert.True(t, survey.IsActive)
-			assert.True(t, s.active)
-			assert.Equal(t, tt.toggles, s.toggles)
-			assert.Equal(t, tt.log, strings.Join(s.log, " "))
+			synctest.Test(t, func(t *testing.T) {
+				s := &toggled{active: tt.active}
+				if tt.toggle != nil {
+					s.toggle = tt.toggle(s)
+				}
+				survey, err := newWire(s.respond).client(t).SalesOS.NPS.SetActive(t.Context(), "s", true)
+				require.NoError(t, err)
+				assert.True(t, survey.IsActive)
+				assert.True(t, s.active)
+				assert.Equal(t, tt.toggles, s.toggles)
+				assert.Equal(t, tt.log, strings.Join(s.log, " "))
+			})
 		})
 	}
 }
@@ -172,16 +173,17 @@ func TestSetActiveThatFails(t *testing.T) {
 	}{
 		{"no such survey", toggled{get: reply(404, "")}, []string{"not found"}, 1},
 		{"toggling is forbidden", toggled{toggle: reply(403, "")}, []string{"forbidden"}, 2},
-		{"no toggle ever comes back", toggled{toggle: never}, []string{"outcome unknown"}, 9},
+		{"no toggle ever comes back", toggled{toggle: never}, []string{"outcome unknown"}, 1 + 4 + 4*4},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := &tt.server
-			survey, err := newWire(s.respond).client(t).SalesOS.NPS.SetActive(t.Context(), "s", true)
-			assert.Nil(t, survey)
-			assertIs(t, err, tt.is...)
-			asError(t, err)
-			assert.LessOrEqual(t, len(s.log), tt.most)
+			synctest.Test(t, func(t *testing.T) {
+				s := &tt.server
+				survey, err := newWire(s.respond).client(t).SalesOS.NPS.SetActive(t.Context(), "s", true)
+				assert.Nil(t, survey)
+				assertIs(t, err, tt.is...)
+				asError(t, err)
+				assert.LessOrEqual(t, len(s.log), tt.most)
+			})
 		})
 	}
 }
@@ -250,6 +252,36 @@ func TestSetActiveWaitsForASlowToggle(t *testing.T) {
 				}
 				require.NoError(t, err)
 				require.True(t, got.IsActive)
+			})
+		})
+	}
+}
+
+// A toggle that a gateway gave up, or whose connection was lost, may take effect later: another would
+// undo it.
+func TestSetActiveWhereAToggleTakesEffectLater(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]func() (*http.Response, error){
+		"lost": loses, "408": gives(408, ""), "502": gives(502, ""), "504": gives(504, "<html>"),
+		"520": gives(520, ""), "522": gives(522, ""), "524": gives(524, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := clicknpstest.Run(t)
+				survey := srv.AddNPSSurvey(clicknps.NPSSurvey{Name: "Quarterly"})
+				client := srv.Client(through(roundTripper(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodGet {
+						return srv.Transport().RoundTrip(r)
+					}
+					later := r.WithContext(context.WithoutCancel(r.Context()))
+					time.AfterFunc(1500*time.Millisecond, func() { _, _ = srv.Transport().RoundTrip(later) })
+					return answer()
+				})))
+				got, err := client.SalesOS.NPS.SetActive(t.Context(), survey.ID, true)
+				require.NoError(t, err)
+				assert.True(t, got.IsActive)
+				<-time.After(time.Minute)
+				assert.True(t, srv.NPSSurveys()[0].IsActive)
 			})
 		})
 	}
