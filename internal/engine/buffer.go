@@ -29,23 +29,9 @@ func (r *Result) Free() {
 
 // readFrom reads at most limit bytes. length is how many the answer claims to have, or negative.
 func (b *buffer) readFrom(r io.Reader, limit, length int64) error {
-	b.data = b.data[:0]
-	size := int(min(max(length, bytes.MinRead), limit, maxPooled)) + 1 // one more, to see the end
-	if size > cap(b.data) {
-		b.data = make([]byte, 0, size)
-	}
-	for int64(len(b.data)) < limit {
-		if len(b.data) == cap(b.data) {
-			b.data = append(b.data, 0)[:len(b.data)]
-		}
-		n, err := r.Read(b.data[len(b.data):min(int64(cap(b.data)), limit)])
-		b.data = b.data[:len(b.data)+n]
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	body := bytes.NewBuffer(b.data[:0])
+	body.Grow(int(min(max(length, 0), limit, maxPooled)) + bytes.MinRead) // it reads that much to see the end
+	_, err := body.ReadFrom(io.LimitReader(r, limit))
+	b.data = body.Bytes()
+	return err
 }

@@ -45,10 +45,8 @@ func Unmarshal(data []byte, v any) error {
 	if len(data) == 0 {
 		return errEmpty
 	}
-	if !json.Valid(data) {
-		return json.Unmarshal(data, new(any)) // says what is wrong
-	}
-	return unmarshalValid(data, v)
+	s, _ := scanner{}.scan(data)
+	return s.unmarshal(data, v)
 }
 
 // Has reports whether the JSON object data has a field of exactly this name whose value is not
@@ -59,10 +57,10 @@ func Has(data []byte, name string) bool {
 	return err == nil && fields[name] != nil && string(fields[name]) != "null"
 }
 
-// unmarshalValid is Unmarshal for valid JSON without white space around it.
-func unmarshalValid(data []byte, v any) error {
-	if _, depth := scan(data, 0); depth > MaxDepth {
-		return errTooDeep
+// unmarshal is Unmarshal for a scanned value without white space around it.
+func (s scanner) unmarshal(data []byte, v any) error {
+	if err := s.check(data); err != nil {
+		return err
 	}
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {

@@ -3,11 +3,11 @@ package lenient
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"slices"
 )
@@ -17,14 +17,13 @@ const MaxItem = 1 << 20
 
 const (
 	maxEnvelopes = 5
-	maxBeside    = 16 << 20 // bytes of all fields beside the list
-	fieldCost    = 64       // bytes that a field counts in addition to its name and value
+	maxBeside    = 16 << 20 // bytes of all tokens beside the items
+	tokenCost    = 16       // bytes that a token counts in addition to its length
 )
 
 var (
 	errNoList   = errors.New("there is no list in it")
 	errTwoLists = errors.New("there is more than one list in it")
-	errTrailing = errors.New("there is something behind the JSON")
 	errItemSize = fmt.Errorf("it has more than %d bytes", MaxItem)
 	errRestSize = fmt.Errorf("the fields beside the list have more than %d bytes", maxBeside)
 )
@@ -33,27 +32,29 @@ var (
 // value, or a field of an envelope: of an object, or of an object in such a field, up to five
 // deep. A List is not safe for concurrent use.
 type List struct {
-	in      bounded
-	json    *json.Decoder
-	names   []string
-	started bool
-	found   bool // a list, or null in its stead
-	inList  bool
-	items   int
-	raw     json.RawMessage
-	err     error // io.EOF at the end
-	left    int   // bytes that the fields beside the list may still have
+	in    *bufio.Scanner
+	names []string
+	items int
+	raw   json.RawMessage
+	err   error  // io.EOF at the end
+	rest  []byte // the JSON without the items, with a space before each token
+	left  int    // of maxBeside
 
-	envelopes []map[string]json.RawMessage // the fields of those that are open
-	listDepth int                          // how many of them have the list
-	fields    map[string]json.RawMessage   // of the envelopes of the list that are closed
+	envelopes int // that are open
+	inList    bool
+	first     bool // whether the list has only begun
+
+	start   int  // of the next token, behind white space
+	whole   bool // whether an object or list is one token
+	scanned scanner
 }
 
 // NewList returns a List that reads from r. The names are those of the fields that may hold the
 // list; of several fields, the one whose list has items counts.
 func NewList(r io.Reader, names ...string) *List {
-	l := &List{names: names, left: maxBeside, in: bounded{r: bufio.NewReaderSize(r, 1<<10)}}
-	l.json = json.NewDecoder(&l.in)
+	l := &List{in: bufio.NewScanner(r), names: names, left: maxBeside}
+	l.in.Buffer(make([]byte, 1<<10), maxBeside+MaxItem)
+	l.in.Split(l.split)
 	return l
 }
 
@@ -86,30 +87,57 @@ func (l *List) Err() error {
 // Field returns the value of a field beside the list, or nil if there is none. It must be called
 // after the end of the list. If several envelopes have the field, the innermost one counts. The
 // fields that may hold the list do not count.
-func (l *List) Field(name string) json.RawMessage { return l.fields[name] }
+func (l *List) Field(name string) json.RawMessage {
+	if l.err != io.EOF {
+		return nil
+	}
+	value, _ := l.field(l.rest[1:], name)
+	return value
+}
+
+// field looks for a field in an envelope. It also reports whether the envelope has the list, or
+// null in its stead.
+func (l *List) field(envelope []byte, name string) (value []byte, hasList bool) {
+	var inner []byte
+	for field, v := range elements(envelope) {
+		switch isName := slices.Contains(l.names, string(field)); {
+		case isName && v[0] == '{':
+			if nested, ok := l.field(v, name); ok {
+				inner, hasList = nested, true
+			}
+		case isName:
+			hasList = hasList || v[0] == '[' || v[0] == 'n'
+		case string(field) == name:
+			value = v
+		}
+	}
+	if inner != nil {
+		value = inner
+	}
+	return value, hasList
+}
 
 // next decodes the next item, or returns why there is none: io.EOF at the end.
-func (l *List) next(item any) error {
-	err := l.advance()
-	if err == nil {
-		err = l.json.Decode(&l.raw)
+func (l *List) next(item any) (err error) {
+	for l.raw = nil; l.raw == nil && err == nil; {
+		l.raw, err = l.advance()
 	}
-	target := reflect.ValueOf(item)
-	switch {
-	case err == io.EOF && (l.inList || len(l.envelopes) > 0), isCutOff(err):
+	switch v := reflect.Indirect(reflect.ValueOf(item)); {
+	case err == io.EOF && l.open():
 		err = io.ErrUnexpectedEOF
-	case err == io.EOF && !l.started:
+	case err == io.EOF && len(l.rest) == 0:
 		err = errEmpty
-	case err == io.EOF && !l.found:
-		err = errNoList
-	case err != nil:
-	case len(l.raw) > MaxItem:
-		err = errItemSize
-	default:
-		if target.Kind() == reflect.Pointer && !target.IsNil() {
-			target.Elem().SetZero()
+	case err == io.EOF && !json.Valid(l.rest):
+		err = syntaxError("", l.rest)
+	case err == io.EOF && l.rest[1] != '[':
+		if _, ok := l.field(l.rest[1:], ""); !ok {
+			err = errNoList
 		}
-		err = unmarshalValid(l.raw, item)
+	case err == nil:
+		if v.CanSet() {
+			v.SetZero()
+		}
+		err = l.scanned.unmarshal(l.raw, item)
 	}
 	if err != nil && l.inList {
 		err = fmt.Errorf("item %d: %w", l.items, err)
@@ -117,109 +145,90 @@ func (l *List) next(item any) error {
 	return err
 }
 
-// isCutOff reports whether err says that the input ends too early. From Go 1.27 on, a json.Decoder says it
-// with an error of its own.
-func isCutOff(err error) bool {
-	syntax, ok := errors.AsType[*json.SyntaxError](err)
-	return ok && syntax.Error() == "unexpected end of JSON input"
-}
+// open reports whether the list or an envelope is open.
+func (l *List) open() bool { return l.inList || l.envelopes > 0 }
 
-// advance goes on to the next item. It returns io.EOF at the end of the input.
-func (l *List) advance() error {
-	for {
-		l.in.left, l.in.tooLarge = l.left+fieldCost, errRestSize
-		if l.inList {
-			l.in.left, l.in.tooLarge = MaxItem+fieldCost, errItemSize
-			if l.json.More() {
-				return nil
-			}
-		}
-		token, err := l.json.Token()
-		if err == nil {
-			err = l.take(token)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// take does what a token outside the items says.
-func (l *List) take(token json.Token) (err error) {
-	last := len(l.envelopes) - 1
-	if name, ok := token.(string); ok && last >= 0 {
-		if !slices.Contains(l.names, name) {
-			return l.readField(name)
-		}
-		if token, err = l.json.Token(); err != nil {
-			return err
-		}
-	}
+// advance reads the next token, and returns it if it is an item.
+func (l *List) advance() ([]byte, error) {
+	first := l.first
+	l.first = false
+	token, err := l.token()
 	switch {
-	case token == json.Delim(']'):
+	case err != nil:
+		return nil, err
+	case !l.inList:
+		return nil, l.take(token)
+	case string(token) == "]":
 		l.inList = false
-	case token == json.Delim('}'):
-		if l.listDepth > last { // it has the list
-			l.listDepth = last
-			maps.Copy(l.envelopes[last], l.fields)
-			l.fields = l.envelopes[last]
-		}
-		l.envelopes = l.envelopes[:last]
-	case last < 0 && l.started:
-		return errTrailing
-	case token == json.Delim('['), token == nil && last >= 0:
-		if l.items > 0 && token != nil && l.json.More() {
-			return errTwoLists
-		}
-		l.found, l.inList = true, token != nil
-		l.listDepth = max(l.listDepth, last+1)
-	case token == json.Delim('{') && last+1 < maxEnvelopes:
-		l.envelopes = append(l.envelopes, map[string]json.RawMessage{})
-	case token == json.Delim('{'), last < 0:
-		return errNoList
+		l.rest = append(l.rest, ']')
+		return nil, nil
+	case first && l.items > 0:
+		l.inList = false
+		return nil, errTwoLists
+	case first:
+		return token, nil
+	case string(token) != ",":
+		return nil, syntaxError(`[""`, token)
 	}
-	l.started = true
-	return nil
+	return l.token()
 }
 
-// readField reads the value of a field beside the list.
-func (l *List) readField(name string) error {
-	var value json.RawMessage
-	if err := l.json.Decode(&value); err != nil {
-		return err
-	}
-	if _, depth := scan(value, 0); depth > MaxDepth {
-		return errTooDeep
-	}
-	if l.left -= len(name) + len(value) + fieldCost; l.left < 0 {
-		return errRestSize
-	}
-	l.envelopes[len(l.envelopes)-1][name] = value
-	return nil
-}
-
-// bounded reads from r, without a byte order mark at the start, until nothing is left.
-type bounded struct {
-	r        *bufio.Reader
-	left     int
-	tooLarge error // if nothing is left
-	started  bool
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	if !b.started {
-		b.started = true
-		if start, _ := b.r.Peek(len(bom)); bytes.Equal(start, bom) {
-			_, _ = b.r.Discard(len(bom)) // it is there
+// take does what a token outside of the list says. Whether it may stand there is checked at the end.
+func (l *List) take(token []byte) (err error) {
+	l.rest = append(append(l.rest, ' '), token...)
+	l.left -= tokenCost + len(token)
+	l.whole = string(token) != ":" || l.whole
+	switch string(token) {
+	case ",", ":":
+	case "{":
+		if l.envelopes++; l.envelopes > maxEnvelopes {
+			return errNoList
+		}
+	case "}":
+		l.envelopes--
+	case "[":
+		l.inList, l.first = true, true
+	default:
+		if err = l.scanned.check(token); err == nil && token[0] == '"' {
+			l.whole = !slices.Contains(l.names, text(token))
 		}
 	}
-	if b.left == 0 {
-		return 0, b.tooLarge
+	return err
+}
+
+// token returns the next token: a value, bracket, comma or colon. It is valid until the following
+// call.
+func (l *List) token() ([]byte, error) {
+	l.start, l.scanned = 0, scanner{}
+	if l.in.Scan() {
+		return l.in.Bytes(), nil
 	}
-	if _, err := b.r.Peek(1); err != nil { // io.ErrNoProgress too
-		return 0, err
+	return nil, cmp.Or(l.in.Err(), io.EOF)
+}
+
+// split is a [bufio.SplitFunc] for tokens. It reads each byte once, however often it is called.
+func (l *List) split(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if len(l.rest) == 0 && l.start == 0 && bytes.HasPrefix(data, bom) {
+		l.start, l.scanned = len(bom), scanner{}
 	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
+	l.start = space(data, l.start)
+	rest := data[l.start:]
+	ended := !l.whole && len(rest) > 0 && (rest[0] == '{' || rest[0] == '[')
+	if !ended {
+		l.scanned, ended = l.scanned.scan(rest)
+	}
+	ended = ended || atEOF && len(rest) > 0 && !l.open()
+	limit, tooLarge := l.left, errRestSize
+	if l.inList {
+		limit, tooLarge = MaxItem, errItemSize
+	}
+	switch end := max(l.scanned.end, 1); {
+	case l.start > limit || l.scanned.end > limit:
+		return 0, nil, tooLarge
+	case ended:
+		return l.start + end, rest[:end], nil
+	case atEOF && len(rest) > 0:
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil
 }

@@ -73,7 +73,7 @@ func TestListEmpty(t *testing.T) {
 
 func TestListRefused(t *testing.T) {
 	for data, want := range map[string]string{
-		`[][]`: "there is something behind the JSON", `{"data":[]} {}`: "there is something behind the JSON",
+		`[][]`: "invalid character '[' after top-level value", `{"data":[]} {}`: "invalid character '{' after top-level value",
 		``: "the body is empty", " \n": "the body is empty", "\xef\xbb\xbf": "the body is empty",
 		`{}`: "there is no list in it", `{"a":[1]}`: "there is no list in it", `null`: "there is no list in it",
 		`"data"`: "there is no list in it", `3`: "there is no list in it",

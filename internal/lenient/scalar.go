@@ -19,7 +19,7 @@ func decodeScalar(data []byte, v reflect.Value) bool {
 	case v.Kind() == reflect.Bool:
 		v.SetBool(s == "true" || s == "1")
 		return v.Bool() || s == "false" || s == "0"
-	case !isNumber(s):
+	case data[0] > '9', data[0] == '"' && !isNumber(s):
 		return false
 	case v.CanInt():
 		var n int64

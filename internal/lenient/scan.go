@@ -2,48 +2,67 @@ package lenient
 
 import (
 	"bytes"
+	"encoding/json"
 	"iter"
 	"strings"
 )
 
-// scan returns the end of the value at data[i], and how deep it is nested. The JSON must be valid.
-func scan(data []byte, i int) (end, deepest int) {
-	switch data[i] {
-	case '"':
-		return stringEnd(data, i), 0
-	case '{', '[':
-		for depth := 0; ; i++ {
-			switch data[i] {
-			case '"':
-				i = stringEnd(data, i) - 1
-			case '{', '[':
-				depth++
-				deepest = max(deepest, depth)
-			case '}', ']':
-				if depth--; depth == 0 {
-					return i + 1, deepest
-				}
-			}
-		}
-	}
-	for i < len(data) && strings.IndexByte(",]} \t\r\n", data[i]) < 0 {
-		i++
-	}
-	return i, 0
+// scanner finds the end of a JSON value that comes in parts.
+type scanner struct {
+	end     int  // of what is scanned
+	depth   int  // of the objects and lists that are open there
+	deepest int  // the greatest depth so far
+	quoted  bool // whether a string is open there
 }
 
-// stringEnd returns the end of the string at data[i].
-func stringEnd(data []byte, i int) int {
-	for {
-		i += 1 + bytes.IndexByte(data[i+1:], '"')
-		backslashes := 0
-		for data[i-1-backslashes] == '\\' {
-			backslashes++
+// scan goes on with the value that data begins with, and reports whether its end is there. It does
+// not check the value.
+func (s scanner) scan(data []byte) (scanner, bool) {
+	for ; s.end < len(data); s.end++ {
+		switch c := data[s.end]; {
+		case s.quoted || c == '"':
+			if !s.quoted {
+				s.end++
+			}
+			n := bytes.IndexByte(data[s.end:], '"')
+			if n < 0 {
+				s.end, s.quoted = len(data), true
+				return s, false
+			}
+			s.end += n
+			s.quoted = data[s.end-1] == '\\' && (s.end-len(bytes.TrimRight(data[:s.end], `\`)))%2 == 1
+		case c == '{' || c == '[':
+			s.depth++
+			s.deepest = max(s.deepest, s.depth)
+		case s.depth == 0 && strings.IndexByte(",:]} \t\r\n", c) >= 0:
+			return s, true
+		case c == '}' || c == ']':
+			s.depth--
+		default:
+			continue
 		}
-		if backslashes%2 == 0 {
-			return i + 1
+		if s.depth == 0 && !s.quoted {
+			s.end++
+			return s, true
 		}
 	}
+	return s, false
+}
+
+// check refuses a scanned value that is no valid JSON, or nested too deep.
+func (s scanner) check(value []byte) error {
+	if !json.Valid(value) {
+		return syntaxError("", value)
+	}
+	if s.deepest > MaxDepth {
+		return errTooDeep
+	}
+	return nil
+}
+
+// syntaxError returns what encoding/json says about JSON that can't stand behind other JSON.
+func syntaxError(before string, data []byte) error {
+	return json.Unmarshal([]byte(before+string(data)+" "), new(any)) // a space ends a number
 }
 
 // space returns the index of the first byte from i on that is no white space, or len(data).
@@ -65,18 +84,19 @@ func elements(data []byte) iter.Seq2[[]byte, []byte] {
 		for i := space(data, 1); i < len(data)-1; i = space(data, i+1) { // behind the comma
 			var name []byte
 			if data[0] == '{' {
-				end := stringEnd(data, i)
-				name = data[i+1 : end-1]
+				s, _ := scanner{}.scan(data[i:])
+				quoted := data[i : i+s.end]
+				i = space(data, space(data, i+s.end)+1) // behind the colon
+				name = quoted[1 : len(quoted)-1]
 				if bytes.IndexByte(name, '\\') >= 0 {
-					name = []byte(text(data[i:end]))
+					name = []byte(text(quoted))
 				}
-				i = space(data, space(data, end)+1) // behind the colon
 			}
-			end, _ := scan(data, i)
-			if !yield(name, data[i:end]) {
+			s, _ := scanner{}.scan(data[i:])
+			if !yield(name, data[i:i+s.end]) {
 				return
 			}
-			i = space(data, end)
+			i = space(data, i+s.end)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package lenient
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,8 +15,13 @@ func TestScan(t *testing.T) {
 		`"\\\"",1`: {6, 0}, `"\\\\",1`: {6, 0},
 		`[]`: {2, 1}, `{},`: {2, 1}, `[[],[]]]`: {7, 2}, `{"a":[{}],"b":{}}}`: {17, 3}, `["]"]]`: {5, 1}, `{"}":"{"}}`: {9, 1},
 	} {
-		end, depth := scan([]byte("[1,"+data), 3)
-		assert.Equal(t, 3+want.end, end, data)
-		assert.Equal(t, want.depth, depth, data)
+		for cut := range data {
+			part, ended := scanner{}.scan([]byte(data[:cut]))
+			assert.Equal(t, cut > want.end || cut == want.end && strings.ContainsAny(data[cut-1:cut], `]}"`), ended, data[:cut])
+			s, _ := part.scan([]byte(data))
+			if !ended {
+				assert.Equal(t, scanner{end: want.end, deepest: want.depth}, s, data)
+			}
+		}
 	}
 }
