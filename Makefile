@@ -5,18 +5,21 @@ STATICCHECK := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # With this time for each target, and up to 16 targets, all of fuzz takes less than 8 minutes.
 FUZZ_TIME   ?= 20s
 
-# Each folder with a go.mod is a module. The tests of proxies/ need nginx and haproxy: .ci/proxies.
-MODULES := $(sort $(dir $(wildcard go.mod */go.mod */*/go.mod)))
-# bench compiles large SDKs of others, so it is vetted and tested once, without the checks below.
-CHECKED := $(filter-out bench/,$(MODULES))
+# Each folder with a go.mod is a module. Users import the libraries; the others are examples, and tests
+# with real parts.
+MODULES   := $(sort $(dir $(wildcard go.mod */go.mod */*/go.mod)))
+LIBRARIES := $(filter ./ redisstore/ otelclicknps/,$(MODULES))
+# bench compiles large SDKs of others, so it is vetted and tested, without the checks below.
+CHECKED   := $(filter-out bench/,$(MODULES))
 
-.PHONY: check notice test test32 quickstart format tidy vet vet32 vetos lint benchtest race newest fuzz bench vulncheck
+.PHONY: check notice test test32 quickstart format tidy vet vet32 vetos lint race newest fuzz parts bench vulncheck
 
 check: notice format tidy vet vet32 vetos lint race newest fuzz
 
 notice:
 	@echo "make check takes about 20 minutes on two cores. Go downloads gofumpt, staticcheck and $(NEWEST_GO) into its"
-	@echo "module cache; nothing else is installed. redisstore needs a redis-server: .ci/redis installs it."
+	@echo "module cache; nothing else is installed. redisstore needs a redis-server: .ci/redis installs it. make parts"
+	@echo "tests the examples and what is behind real servers: .ci/run installs those."
 
 # What the README promises. Nested modules are tested by check.
 test:
@@ -44,20 +47,21 @@ vet32:
 
 # Type-checks everything for the other systems that users have.
 vetos:
-	@for os in windows darwin; do for m in $(CHECKED); do echo "== vet, $$os: $$m"; \
+	@for os in windows darwin; do for m in $(LIBRARIES); do echo "== vet, $$os: $$m"; \
 		(cd $$m && GOOS=$$os go vet ./...) || exit 1; done; done
 
 lint:
 	@for m in $(CHECKED); do echo "== staticcheck: $$m"; (cd $$m && $(STATICCHECK) ./...) || exit 1; done
 
-benchtest:
-	@echo "== test: bench"; cd bench && go test ./...
+# Needs the real parts that .ci/run installs.
+parts:
+	@for m in $(filter-out $(LIBRARIES),$(MODULES)); do echo "== test: $$m"; (cd $$m && go test ./...) || exit 1; done
 
 race:
-	@for m in $(CHECKED); do echo "== race: $$m"; (cd $$m && go test -race -shuffle=on ./...) || exit 1; done
+	@for m in $(LIBRARIES); do echo "== race: $$m"; (cd $$m && go test -race -shuffle=on ./...) || exit 1; done
 
 newest:
-	@for m in $(CHECKED); do echo "== $(NEWEST_GO): $$m"; \
+	@for m in $(LIBRARIES); do echo "== $(NEWEST_GO): $$m"; \
 		(cd $$m && GOTOOLCHAIN=$(NEWEST_GO) go test -shuffle=on ./...) || exit 1; done
 
 # Lists the fuzz targets of all packages, and fuzzes one after the other, as go test requires.

@@ -1,14 +1,7 @@
-// Webhook-receiver receives webhooks from ClickNPS, keeps the latest response of each customer, and
-// prints the Net Promoter Score.
+// Webhook-receiver is a small backend that receives webhooks from ClickNPS and keeps the responses
+// in PostgreSQL, one row for each. README.md shows how to run it.
 //
-//	go run ./examples/webhook-receiver -demo
-//
-// shows it at work with deliveries from the fake that comes with the SDK. To receive real ones, set the
-// secret that ClickNPS showed when the webhook was created, and listen where ClickNPS can reach you:
-//
-//	CLICKNPS_WEBHOOK_SECRET=whsec_… go run ./examples/webhook-receiver -addr :8090
-//
-// After an interrupt or SIGTERM it handles everything that it has acknowledged, and ends.
+// After an interrupt or SIGTERM it answers the deliveries that it is handling, and ends.
 package main
 
 import (
@@ -17,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -25,74 +19,111 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/clicknps/go-sdk/redisstore"
 	"github.com/clicknps/go-sdk/webhook"
 )
 
-const (
-	path = "/webhooks/clicknps"
-	// grace is how long the program may take to end. Kubernetes kills it after 30 seconds.
-	grace = 25 * time.Second
-)
+const path = "/webhooks/clicknps"
 
 func main() {
+	addr := flag.String("addr", "127.0.0.1:8090", "`host:port` to listen on")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := run(ctx, *addr, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "webhook-receiver:", err)
 		os.Exit(1)
 	}
 }
 
-// run receives deliveries until ctx ends, or runs the demo.
-func run(ctx context.Context, args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("webhook-receiver", flag.ExitOnError)
-	addr := flags.String("addr", "127.0.0.1:8090", "`host:port` to listen on")
-	queue := flags.Int("queue", 0, "acknowledge first, and let this many `events` wait; 0: handle first")
-	demo := flags.Bool("demo", false, "receive deliveries from the fake, then end")
-	_ = flags.Parse(args) // exits on an error
-	if *demo {
-		return runDemo(ctx, out)
-	}
-	r := newReceiver(out)
-	// Several secrets, separated by spaces: list the old one too for 48 hours after a rotation.
-	verifier, err := r.verifier(strings.Fields(os.Getenv("CLICKNPS_WEBHOOK_SECRET"))...)
-	if err != nil {
-		return fmt.Errorf("CLICKNPS_WEBHOOK_SECRET: %w", err)
-	}
-	listener, err := net.Listen("tcp", *addr)
+// run saves the responses of all deliveries until ctx ends.
+func run(ctx context.Context, addr string, out io.Writer) error {
+	verifier, err := newVerifier()
 	if err != nil {
 		return err
 	}
-	r.say("listening at http://%s%s", listener.Addr(), path)
-	err = serve(ctx, listener, verifier, r.handle, *queue)
-	r.say("%s", r.score())
-	return err
+	db, err := openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return serve(ctx, addr, out, verifier.Handler(func(ctx context.Context, e *webhook.Event) error {
+		return save(ctx, db, e)
+	}))
 }
 
-// serve passes events to fn until ctx ends. It returns when everything acknowledged is handled.
-func serve(
-	ctx context.Context, listener net.Listener, verifier *webhook.Verifier, fn handlerFunc, queueSize int,
-) error {
-	mux := http.NewServeMux()
-	shutdownQueue := func(context.Context) error { return nil }
-	if queueSize == 0 {
-		mux.Handle(path, verifier.Handler(fn))
-	} else {
-		queue := verifier.Queue(fn, webhook.QueueOptions{Size: queueSize})
-		mux.Handle(path, queue)
-		shutdownQueue = queue.Shutdown
+// newVerifier returns a verifier that handles each event once. With REDIS_URL it remembers events
+// in Redis, together with other processes. Without, it remembers them until the program ends. That
+// will do here, because saving a response again changes nothing.
+func newVerifier() (*webhook.Verifier, error) {
+	opts := []webhook.Option{webhook.WithErrorHandler(logError)}
+	if url := os.Getenv("REDIS_URL"); url != "" {
+		config, err := redis.ParseURL(url)
+		if err != nil {
+			return nil, fmt.Errorf("REDIS_URL: %w", err)
+		}
+		deduper, err := redisstore.NewDeduper(redis.NewClient(config), "clicknps:events")
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, webhook.WithDeduper(deduper))
 	}
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second} // against slow senders
+	// Several secrets, separated by spaces: list the old one too for 48 hours after a rotation.
+	verifier, err := webhook.NewVerifier(strings.Fields(os.Getenv("CLICKNPS_WEBHOOK_SECRET")), opts...)
+	if err != nil {
+		return nil, fmt.Errorf("CLICKNPS_WEBHOOK_SECRET: %w", err)
+	}
+	return verifier, nil
+}
+
+// logError logs why a delivery was refused or an event was not handled. It leaves out what a
+// customer has written.
+func logError(_ context.Context, e *webhook.Event, err error) {
+	if e == nil {
+		slog.Warn("delivery refused", "error", err)
+		return
+	}
+	slog.Error("event not handled", "type", e.Type, "key", e.Key, "error", err)
+}
+
+func openDatabase(ctx context.Context) (*pgxpool.Pool, error) {
+	url := os.Getenv("DATABASE_URL")
+	if url == "" {
+		return nil, errors.New("DATABASE_URL: not set")
+	}
+	db, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	return db, nil
+}
+
+// serve passes deliveries to handler until ctx ends, and then finishes those that it is handling.
+func serve(ctx context.Context, addr string, out io.Writer, handler http.Handler) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "listening at http://%s%s\n", listener.Addr(), path)
+	mux := http.NewServeMux()
+	mux.Handle(path, handler)
+	server := &http.Server{
+		Handler:     mux,
+		ReadTimeout: 10 * time.Second, // for header and body, against slow senders
+		IdleTimeout: time.Minute,
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-
-	var err error
 	select {
-	case err = <-failed:
+	case err := <-failed:
+		return err
 	case <-ctx.Done():
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	// Kubernetes kills a program 30 seconds after its signal.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 25*time.Second)
 	defer cancel()
-	// The server finishes its deliveries first. After that, nothing enters the queue any more.
-	return errors.Join(err, server.Shutdown(ending), shutdownQueue(ending))
+	return server.Shutdown(ending)
 }
