@@ -6,7 +6,7 @@ replace github.com/clicknps/go-sdk => ../
 
 require (
 	github.com/Shopify/toxiproxy/v2 v2.5.0
-	github.com/clicknps/go-sdk v0.0.0-00010101000000-000000000000
+	github.com/clicknps/go-sdk v0.1.0
 	github.com/rs/zerolog v1.35.1
 	github.com/stretchr/testify v1.12.1
 )

@@ -7,8 +7,8 @@ replace github.com/clicknps/go-sdk => ../../
 replace github.com/clicknps/go-sdk/redisstore => ../../redisstore
 
 require (
-	github.com/clicknps/go-sdk v0.0.0-00010101000000-000000000000
-	github.com/clicknps/go-sdk/redisstore v0.0.0-00010101000000-000000000000
+	github.com/clicknps/go-sdk v0.1.0
+	github.com/clicknps/go-sdk/redisstore v0.1.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/stretchr/testify v1.12.1
