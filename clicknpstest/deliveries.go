@@ -177,23 +177,26 @@ func (s *Server) DeliverTo(receiver http.Handler) {
 
 // nextBatch takes the next attempts that fall due until the fake's time is goal ahead, and moves
 // time to them.
-func (s *Server) nextBatch(goal time.Duration) []attempt {
+func (s *Server) nextBatch(goal time.Duration) (batch []attempt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := &s.outbox
-	o.queue = slices.DeleteFunc(o.queue, func(a attempt) bool { return !s.exists(a.hook) })
-	if s.ctx.Err() != nil || len(o.queue) == 0 {
-		return nil
+	o, now, horizon := &s.outbox, time.Now(), goal
+	for s.ctx.Err() == nil && len(o.queue) > 0 && len(batch) < maxConcurrent {
+		next := o.queue[0]
+		due := next.At.Sub(now)
+		if due > horizon {
+			break
+		}
+		o.queue = o.queue[1:]
+		if !s.exists(next.hook) {
+			continue
+		}
+		s.offset = max(s.offset, due)
+		if len(batch) == 0 {
+			horizon = min(goal, max(s.offset, due+together))
+		}
+		batch = append(batch, next)
 	}
-	now := time.Now()
-	horizon := min(goal, max(s.offset, o.queue[0].At.Sub(now)+together))
-	n := 0
-	for n < len(o.queue) && n < maxConcurrent && o.queue[n].At.Sub(now) <= horizon {
-		s.offset = max(s.offset, o.queue[n].At.Sub(now))
-		n++
-	}
-	batch := slices.Clone(o.queue[:n])
-	o.queue = slices.Delete(o.queue, 0, n)
 	return batch
 }
 

@@ -57,27 +57,6 @@ func TestDeliveriesAreTheObservedOnesByteForByte(t *testing.T) {
 	})
 }
 
-func TestFailedDeliveriesAreTriedSevenTimes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv, _, status := subscribed(t, allEvents)
-		status.Store(304)
-		clicked := time.Now()
-		srv.Respond("s", "a", 9, "")
-		srv.Advance(30 * 24 * time.Hour)
-		due := clicked.Add(commentTime)
-		got := srv.Deliveries()
-		require.Len(t, got, 7)
-		for i, wait := range []time.Duration{
-			0, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
-		} {
-			due = due.Add(wait)
-			assert.Equal(t, due, got[i].At, i)
-			assert.Equal(t, i+1, got[i].Attempt)
-			assert.Equal(t, 304, got[i].StatusCode)
-		}
-	})
-}
-
 func TestARepeatHasANewTimestampAndTheSameEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, c, status := subscribed(t, allEvents)
@@ -131,48 +110,34 @@ func TestDeliveriesAreMadeWhenTimePasses(t *testing.T) {
 		require.Len(t, srv.Deliveries(), 2, "five minutes later, one of them advanced")
 		srv.Close()
 		until(time.Now().Add(time.Hour))
+		srv.Advance(time.Hour)
 		assert.Len(t, srv.Deliveries(), 2, "none after Close")
 	})
 }
 
 func TestWebhooksGetWhatTheyAreSubscribedToWhileTheyExist(t *testing.T) {
-	srv, c, status := subscribed(t, `["response.created"]`)
-	subscribe := func(name, event string) {
-		body := `{"url":"https://example.com/` + name + `","events":["` + event + `"]}`
-		require.Equal(t, 201, c.call("POST", "/v1/webhooks", body).status)
-	}
-	subscribe("other", "survey.completed")
-	subscribe("second", "response.created")
-	srv.Respond("s", "a", 9, "")
-	status.Store(500)
-	srv.Advance(commentTime)
-	got := srv.Deliveries()
-	require.Len(t, got, 2)
-	assert.Equal(t, []string{"https://example.com/hook", "https://example.com/second"}, []string{got[0].URL, got[1].URL})
+	synctest.Test(t, func(t *testing.T) {
+		srv, c, status := subscribed(t, `["response.created"]`)
+		subscribe := func(name, event string) {
+			body := `{"url":"https://example.com/` + name + `","events":["` + event + `"]}`
+			require.Equal(t, 201, c.call("POST", "/v1/webhooks", body).status)
+		}
+		subscribe("other", "survey.completed")
+		subscribe("second", "response.created")
+		srv.Respond("s", "a", 9, "")
+		status.Store(500)
+		srv.Advance(commentTime)
+		got := srv.Deliveries()
+		require.Len(t, got, 2)
+		assert.Equal(t, []string{"https://example.com/hook", "https://example.com/second"}, []string{got[0].URL, got[1].URL})
 
-	c.call("DELETE", "/v1/webhooks/"+got[0].WebhookID, "")
-	srv.Advance(5 * time.Minute)
-	require.Len(t, srv.Deliveries(), 3, "a deleted webhook gets no retry")
-	assert.Equal(t, "https://example.com/second", srv.Deliveries()[2].URL)
-	_, err := srv.Redeliver(0)
-	assert.ErrorContains(t, err, "was deleted")
-}
-
-func TestTheWebhooksAreThoseOfTheClick(t *testing.T) {
-	srv := clicknpstest.Run(t)
-	srv.DeliverTo(http.NotFoundHandler())
-	c := inProcess(t, srv)
-	early := srv.Respond("s", "a", 9, "")
-	c.call("POST", "/v1/webhooks", `{"url":"https://example.com","events":`+allEvents+`}`)
-	srv.Respond("s", "b", 9, "")
-	srv.Advance(commentTime)
-	require.Len(t, srv.Deliveries(), 1, "a webhook that was made after a click hears nothing of it")
-	assert.Contains(t, string(srv.Deliveries()[0].Body), `"subject_id":"b"`)
-
-	c.call("POST", "/v1/responses/"+early.ID+"/comment", `{"comment":"late"}`)
-	srv.Advance(0)
-	require.Len(t, srv.Deliveries(), 2, "the comment comes after it")
-	assert.Equal(t, clicknps.EventResponseUpdated, srv.Deliveries()[1].Event)
+		c.call("DELETE", "/v1/webhooks/"+got[0].WebhookID, "")
+		srv.Advance(5 * time.Minute)
+		require.Len(t, srv.Deliveries(), 3, "a deleted webhook gets no retry")
+		assert.Equal(t, "https://example.com/second", srv.Deliveries()[2].URL)
+		_, err := srv.Redeliver(0)
+		assert.ErrorContains(t, err, "was deleted")
+	})
 }
 
 func TestDeliveriesThatAreDueTogetherAreConcurrent(t *testing.T) {
@@ -197,6 +162,7 @@ func TestDeliveriesThatAreDueTogetherAreConcurrent(t *testing.T) {
 		for i, d := range srv.Deliveries() {
 			assert.Contains(t, string(d.Body), `"subject_id":"`+strconv.Itoa(i)+`"`, "the log is in order")
 		}
+		assert.Equal(t, time.Second, srv.Deliveries()[6].At.Sub(srv.Deliveries()[0].At), "time does not stop")
 
 		click(10)
 		until(time.Now().Add(time.Second))
@@ -206,6 +172,13 @@ func TestDeliveriesThatAreDueTogetherAreConcurrent(t *testing.T) {
 		begin = time.Now()
 		srv.Advance(commentTime)
 		assert.Equal(t, 2*time.Second, time.Since(begin), "a second apart is together, more is not")
+
+		srv.DeliverTo(http.NotFoundHandler())
+		click(13)
+		until(time.Now().Add(500 * time.Millisecond))
+		click(14)
+		srv.Advance(commentTime - 500*time.Millisecond)
+		assert.Len(t, srv.Deliveries(), 11, "none before its time")
 	})
 }
 

@@ -26,6 +26,8 @@
 //   - The redirect_url of a mint is ignored; the redirect of the survey's own settings is used.
 //   - A comment that comes after the delivery is stored and never delivered. The fake delivers it
 //     as response.updated, which is what the documents call it.
+//   - A webhook's secret can be rotated. Deliveries under way are still signed with the old one, for
+//     up to 45 h. The fake has one secret.
 //   - Deliveries start up to 10 s late, because a worker looks for them every 10 s.
 //
 // The fake shares these quirks of the server, so that tests can meet them:

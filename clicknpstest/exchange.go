@@ -196,7 +196,8 @@ type RecordedRequest struct {
 	StatusCode int         // as answered, even if the answer was lost; 0: no answer was made (yet)
 	Replayed   bool        // answered from the memory of an idempotency key, without an effect
 
-	size int // about the number of bytes that it takes
+	url  *url.URL // Query is made of it only when asked for: it may take many times the memory
+	size int      // about the number of bytes that all takes
 }
 
 // Requests returns copies of the requests in the order of their arrival, with those to links and
@@ -204,8 +205,7 @@ type RecordedRequest struct {
 func (s *Server) Requests() []RecordedRequest {
 	return inspect(s, &s.log, func(r *RecordedRequest) RecordedRequest {
 		c := *r
-		c.Query, c.Header = url.Values(http.Header(r.Query).Clone()), r.Header.Clone()
-		c.Body = bytes.Clone(r.Body)
+		c.Query, c.Header, c.Body = r.url.Query(), r.Header.Clone(), bytes.Clone(r.Body)
 		return c
 	})
 }
@@ -220,14 +220,15 @@ func (s *Server) ResetRequests() {
 // record notes that req has arrived.
 func (s *Server) record(req *request) *RecordedRequest {
 	r := &RecordedRequest{
-		Method: req.Method, Path: req.path(), Query: req.URL.Query(), Header: req.Header.Clone(), Body: req.body,
+		Method: req.Method, Path: req.path(), Header: req.Header.Clone(), Body: req.body, url: req.URL,
 	}
 	for _, name := range []string{"Authorization", "X-Api-Key", "Cookie"} {
 		if r.Header[name] != nil {
 			r.Header[name] = []string{"[cut]"}
 		}
 	}
-	r.size = len(r.Body) + len(fmt.Sprint(req.URL, r.Header))
+	const headerField = 128 // what the map takes for one, beside its text
+	r.size = len(r.Body) + len(fmt.Sprint(r.Method, r.url, r.Header)) + headerField*len(r.Header)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.At = s.now()

@@ -90,6 +90,8 @@ func (f *Fault) problem(routes []route) string {
 		return " is empty: set Status, Header, Body, Delay, DropBefore, DropAfter or Truncate"
 	case badPattern != nil:
 		return fmt.Sprintf(".Path %q: %v", f.Path, badPattern)
+	case strings.ContainsFunc(f.Path, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Sprintf(".Path %q must be escaped, as in a URL", f.Path)
 	case strings.Contains(query, "="):
 		return fmt.Sprintf(".Path %q must not have a query", f.Path)
 	case !slices.ContainsFunc(routes, func(r route) bool { return f.matches(r.method, r.path) }):

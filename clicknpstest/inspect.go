@@ -33,11 +33,7 @@ func (s *Server) AddResponse(r clicknps.Response) clicknps.Response {
 	r.ID = cmp.Or(r.ID, s.store.newID("response"))
 	r.CreatedAt, r.UpdatedAt = cmp.Or(stored(r.CreatedAt), s.instant()), stored(r.UpdatedAt)
 	r.RawJSON = nil
-	if old, ok := s.store.responses.byID[r.ID]; ok {
-		s.store.free(old)
-	}
-	s.store.responses.put(r.ID, &response{Response: r})
-	s.store.answered[asked{r.SurveyID, r.SubjectID}] = s.store.responses.byID[r.ID]
+	s.store.addResponse(&response{Response: r})
 	return r
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/clicknps/go-sdk"
 	"github.com/clicknps/go-sdk/clicknpstest"
+	"github.com/clicknps/go-sdk/internal/backoff"
+	"github.com/clicknps/go-sdk/internal/ratelimit"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -129,6 +131,28 @@ func (l *limiter) release(ctx context.Context) func(clicknps.RateOutcome) {
 		}
 		l.sent = l.sent[:n-1]
 	}
+}
+
+// planLimiter is the limiter of [clicknps.WithPlan].
+type planLimiter struct{ *ratelimit.Plan }
+
+func (p planLimiter) Acquire(ctx context.Context, call clicknps.Call) (func(clicknps.RateOutcome), error) {
+	release, err := p.Plan.Acquire(ctx, ratelimit.Call(call))
+	if refused, ok := errors.AsType[*backoff.RefusedError](err); ok {
+		err = &clicknps.Error{StatusCode: 429, RetryAfter: refused.Wait}
+	}
+	return func(o clicknps.RateOutcome) { release(ratelimit.Outcome(o)) }, err
+}
+
+func TestWithPlansLimiterKeepsTheContract(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clicknpstest.TestRateLimiter(t, clicknpstest.RateLimiterSuite{
+			New: func(p clicknps.Plan) clicknps.RateLimiter {
+				return planLimiter{ratelimit.NewPlan(p.PerMinute, p.PerHour, 0)}
+			},
+			Advance: func(d time.Duration) { until(time.Now().Add(d)) },
+		})
+	})
 }
 
 func TestTheRateLimiterSuitePassesWhatIsRight(t *testing.T) {

@@ -56,8 +56,7 @@ func (s *Server) answerSurvey(who asked, score int, comment string) (r *response
 		Score: score, Comment: comment, CreatedAt: s.instant(),
 	}}
 	r.announced = r.CreatedAt.Add(commentTime)
-	s.store.answered[who] = r
-	s.store.responses.put(r.ID, r)
+	s.store.addResponse(r)
 	s.publish(clicknps.EventResponseCreated, r.announced, *r)
 	if sv, ok := s.store.surveys.byID[r.SurveyID]; ok {
 		s.completeSurvey(sv)
@@ -67,13 +66,7 @@ func (s *Server) answerSurvey(who asked, score int, comment string) (r *response
 
 // completeSurvey ends sv if it has reached its target.
 func (s *Server) completeSurvey(sv *survey) {
-	missing := sv.target
-	for _, r := range s.store.responses.items {
-		if r.SurveyID == sv.ID {
-			missing--
-		}
-	}
-	if sv.target > 0 && missing <= 0 && sv.Status != "completed" {
+	if sv.target > 0 && s.store.counts[sv.ID] >= sv.target && sv.Status != "completed" {
 		sv.Status, sv.UpdatedAt = "completed", s.instant()
 		s.publish(clicknps.EventSurveyCompleted, s.now(), *sv)
 	}
@@ -151,7 +144,7 @@ func (s *Server) withLink(next func(*request, link) answer) handler {
 // followLink is a customer's click on a link, or a mail scanner's. The page that the comment form
 // leads to is not a click.
 func (s *Server) followLink(req *request, l link) answer {
-	if req.Method == http.MethodGet && req.URL.Query().Has("state") {
+	if req.URL.Query().Has("state") {
 		return page("Thank you for your comment!")
 	}
 	switch _, isFirst := s.answerSurvey(l.set.asked, l.score, ""); {

@@ -1,7 +1,9 @@
 package clicknpstest_test
 
 import (
-	"net/url"
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,13 +47,14 @@ func TestASurveyIsCompletedByItsTarget(t *testing.T) {
 		srv, c, _ := subscribed(t, `["survey.completed"]`)
 		until(documented)
 		srv.AddSurvey(clicknps.Survey{ID: "survey_abc123"})
+		srv.AddSurvey(clicknps.Survey{ID: "other"})
 		srv.SetTarget("survey_abc123", 2)
 		until(documented.Add(5 * time.Minute))
 		for _, click := range []struct{ survey, subject string }{{"survey_abc123", "a"}, {"other", "b"}, {"survey_abc123", "a"}} {
 			srv.Respond(click.survey, click.subject, 9, "")
 		}
 		srv.Advance(0)
-		require.Empty(t, srv.Deliveries(), "one customer of two")
+		require.Empty(t, srv.Deliveries(), "one customer of two; the other survey has no target")
 		srv.Respond("survey_abc123", "b", 9, "")
 		srv.Respond("survey_abc123", "c", 9, "")
 		srv.Advance(0)
@@ -66,6 +69,10 @@ func TestASurveyIsCompletedByItsTarget(t *testing.T) {
 		assert.Equal(t, string(got[0].Body), string(again.Body), "the event is of its time")
 
 		reached := srv.AddSurvey(clicknps.Survey{})
+		srv.RemoveResponse(srv.AddResponse(clicknps.Response{SurveyID: reached.ID, SubjectID: "a"}).ID)
+		srv.SetTarget(reached.ID, 1)
+		srv.Advance(0)
+		require.Len(t, srv.Deliveries(), 2, "a removed response does not count")
 		srv.AddResponse(clicknps.Response{SurveyID: reached.ID, SubjectID: "a"})
 		srv.SetTarget(reached.ID, 1)
 		srv.Advance(0)
@@ -211,34 +218,6 @@ func TestMintValidation(t *testing.T) {
 	assert.JSONEq(t, clickNPSError("not_found", "Survey not found. Please create the survey first.", ""), got.body)
 }
 
-func TestTheFirstClickCounts(t *testing.T) {
-	onBothTransports(t, func(t *testing.T, srv *clicknpstest.Server, c caller) {
-		srv.AddSurvey(clicknps.Survey{ID: "s"})
-		links, _ := mint(t, c, `{"survey_id":"s","subject_id":"a","ttl_days":1}`)
-		customer := c.with("Authorization", "")
-		thanks := customer.get(links[9] + "?utm_source=mail")
-		assert.Equal(t, 200, thanks.status)
-		assert.Equal(t, "text/html; charset=utf-8", thanks.header.Get("Content-Type"))
-		assert.Contains(t, thanks.body, "Thank you")
-		again := customer.get(links[2])
-		assert.Equal(t, 200, again.status)
-		assert.Contains(t, again.body, "already recorded")
-		require.Len(t, srv.Responses(), 1)
-		assert.Equal(t, 9, srv.Responses()[0].Score)
-
-		const dead = "Response link not found or expired"
-		for _, path := range []string{"/r/unknown", links[9] + "&utm_source=mail"} {
-			got := customer.get(path)
-			assert.Equal(t, 404, got.status, path)
-			assert.Equal(t, dead, got.body)
-			assert.Equal(t, "text/plain", got.header.Get("Content-Type"))
-		}
-		srv.Advance(24 * time.Hour)
-		assert.Equal(t, reply{404, nil, dead}, reply{customer.get(links[9]).status, nil, customer.get(links[9]).body})
-		assert.Equal(t, 404, customer.call("POST", links[9]+"/comment", "comment=late").status)
-	})
-}
-
 func TestMailScannersClick(t *testing.T) {
 	for _, method := range []string{"HEAD", "POST"} {
 		onBothTransports(t, func(t *testing.T, srv *clicknpstest.Server, c caller) {
@@ -265,41 +244,91 @@ func TestTheFirstClickIsRedirected(t *testing.T) {
 	assert.Equal(t, 200, c.get(links[10]).status, "a later click gets the page")
 }
 
-func TestTheCommentForm(t *testing.T) {
+// observedStep is a request that a customer or the survey's owner sends, and what comes of it.
+type observedStep struct {
+	after      time.Duration // the step before
+	request    string        // method, path and body
+	answer     string        // status, media type, Location and how the body begins
+	deliveries string        // a line each: attempt, webhook, status, comment
+}
+
+// observedSteps are what was observed on the public server, with its answers. Only the documents
+// promise that a late comment is delivered.
+func observedSteps(links [11]string, minted string) []observedStep {
+	const (
+		mint     = `POST /v1/links/mint {"survey_id":"onboarding","subject_id":"user_42"}`
+		rotation = `POST /v1/webhooks {"url":"https://example.com/new","events":["response.created","response.updated"]}`
+		dead     = "404 text/plain  Response link not found or expired"
+		page     = "200 text/html; charset=utf-8  <!doctype html><title>ClickNPS</title><p>"
+		recorded = page + "Your response was already recorded.</p>\n"
+	)
+	click, form := "GET "+links[9], "POST "+links[9]+"/comment "
+	back := "303  " + links[9]
+	commented := back + "?state=commented "
+	answered := "201 application/json  " + strings.Replace(minted, `"response":null`, `"response":9`, 1)
+	return []observedStep{
+		{0, "GET /r/unknown", dead, ""},
+		{0, click + "&utm_source=mail", dead, ""},
+		{0, form + "comment=before", commented, ""},
+		{0, click + "?state=commented", page + "Thank you for your comment!</p>\n", ""},
+		{0, click + "?utm_source=mail", page + "Thank you for your feedback!</p>\n", ""},
+		{0, "GET " + links[2], recorded, ""},
+		{0, mint, answered, ""},
+		{157 * time.Second, form + "comment=+%09", back + " ", ""},
+		{0, form + "comment=++Good+%26+cheap%0A", commented, ""},
+		{180 * time.Second, rotation, "201 application/json  {", "1 /hook 304 {Good & cheap {}}\n"},
+		{time.Second, form + "comment=Late", commented, "1 /new 200 { {Late}}\n"},
+		{299 * time.Second, click, recorded, "2 /hook 304 {Good & cheap {}}\n"},
+		{30 * time.Minute, click, recorded, "3 /hook 304 {Good & cheap {}}\n"},
+		{2 * time.Hour, click, recorded, "4 /hook 304 {Good & cheap {}}\n"},
+		{6 * time.Hour, click, recorded, "5 /hook 304 {Good & cheap {}}\n"},
+		{12 * time.Hour, click, recorded, "6 /hook 304 {Good & cheap {}}\n"},
+		{24 * time.Hour, click, recorded, "7 /hook 304 {Good & cheap {}}\n"},
+		{30*24*time.Hour - 44*time.Hour - 40*time.Minute - 37*time.Second, click, dead, ""},
+		{0, form + "comment=dead", dead, ""},
+		{0, mint, answered, ""},
+	}
+}
+
+func TestTheObservedSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, c, _ := subscribed(t, allEvents)
-		srv.AddSurvey(clicknps.Survey{ID: "s"})
-		links, _ := mint(t, c, `{"survey_id":"s","subject_id":"a"}`)
-		form := c.with("Authorization", "").with("Content-Type", "application/x-www-form-urlencoded")
-		comment := func(text, location string) {
-			t.Helper()
-			got := form.call("POST", links[9]+"/comment", url.Values{"comment": {text}}.Encode())
-			assert.Equal(t, 303, got.status)
-			assert.Equal(t, links[9]+location, got.header.Get("Location"))
+		srv, c, _ := subscribed(t, `["response.created"]`)
+		srv.DeliverTo(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/hook" {
+				w.WriteHeader(http.StatusNotModified) // what is no 2xx is a failure
+			}
+		}))
+		srv.AddSurvey(clicknps.Survey{ID: "onboarding"})
+		links, minted := mint(t, c, `{"survey_id":"onboarding","subject_id":"user_42"}`)
+		customer := c.with("Authorization", "").with("Content-Type", "application/x-www-form-urlencoded")
+		seen := 0
+		deliveries := func() (lines string) {
+			for _, d := range srv.Deliveries()[seen:] {
+				var body struct {
+					Comment string
+					Data    struct{ Comment string }
+				}
+				require.NoError(t, json.Unmarshal(d.Body, &body))
+				lines += fmt.Sprintln(d.Attempt, strings.TrimPrefix(d.URL, "https://example.com"), d.StatusCode, body)
+				seen++
+			}
+			return lines
 		}
-		comment("too early", "?state=commented")
-		assert.Equal(t, 200, form.get(links[9]+"?state=commented").status)
-		assert.Empty(t, srv.Responses(), "neither the comment nor its page is a click")
-
-		form.get(links[9])
-		assert.Empty(t, srv.Responses()[0].Comment, "a comment without a click is never delivered")
-		until(time.Now().Add(157 * time.Second))
-		comment(" \t ", "")
-		assert.Empty(t, srv.Responses()[0].Comment)
-		comment("  Good & cheap\n", "?state=commented")
-		assert.Equal(t, "Good & cheap", srv.Responses()[0].Comment, "trimmed")
-		until(time.Now().Add(commentTime - 1))
-		synctest.Wait()
-		require.Empty(t, srv.Deliveries(), "each comment starts the delay anew")
-		until(time.Now().Add(1))
-		synctest.Wait()
-		require.Len(t, srv.Deliveries(), 1)
-		assert.Contains(t, string(srv.Deliveries()[0].Body), `"score":9,"comment":"Good & cheap"`)
-
-		comment("Late", "?state=commented")
-		srv.Advance(0)
-		require.Len(t, srv.Deliveries(), 2)
-		assert.Equal(t, clicknps.EventResponseUpdated, srv.Deliveries()[1].Event)
-		assert.Contains(t, string(srv.Deliveries()[1].Body), `"comment":"Late"`)
+		for _, step := range observedSteps(links, minted.body) {
+			srv.Advance(step.after - 1)
+			require.Empty(t, deliveries(), "before %+v", step)
+			srv.Advance(min(step.after, 1))
+			request := append(strings.Split(step.request, " "), "")
+			by := customer
+			if strings.HasPrefix(request[1], "/v1/") {
+				by = c
+			}
+			got := by.call(request[0], request[1], request[2])
+			answer := fmt.Sprint(got.status, " ", got.header.Get("Content-Type"), " ", got.header.Get("Location"), " ", got.body)
+			require.True(t, strings.HasPrefix(answer, step.answer), "%+v: %s", step, answer)
+			srv.Advance(0)
+			require.Equal(t, step.deliveries, deliveries(), step)
+		}
+		assert.Equal(t, "Late", srv.Responses()[0].Comment)
 	})
 }

@@ -25,6 +25,7 @@ type store struct {
 	links        map[string]link // by token
 	minted       map[asked]*linkSet
 	answered     map[asked]*response  // the answer that counts
+	counts       map[string]int       // of responses, by survey
 	tokens       map[string]time.Time // SalesOS tokens that were issued, and when they expire
 }
 
@@ -41,12 +42,24 @@ func newStore(seed uint64) store {
 		links:      map[string]link{},
 		minted:     map[asked]*linkSet{},
 		answered:   map[asked]*response{},
+		counts:     map[string]int{},
 		tokens:     map[string]time.Time{},
 	}
 }
 
-// free lets the subject of r answer again, if r is the answer that counts.
+// addResponse adds r, or overwrites the one with the same id. It is then its subject's answer.
+func (st *store) addResponse(r *response) {
+	if old, ok := st.responses.byID[r.ID]; ok {
+		st.free(old)
+	}
+	st.responses.put(r.ID, r)
+	st.answered[asked{r.SurveyID, r.SubjectID}] = st.responses.byID[r.ID]
+	st.counts[r.SurveyID]++
+}
+
+// free takes r from its survey and its subject, who may answer again if r is the answer that counts.
 func (st *store) free(r *response) {
+	st.counts[r.SurveyID]--
 	if who := (asked{r.SurveyID, r.SubjectID}); st.answered[who] == r {
 		delete(st.answered, who)
 	}

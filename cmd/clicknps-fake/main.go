@@ -69,17 +69,22 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	fmt.Fprintf(out, "SALESOS_TOKEN=%s\n", fake.SalesOSToken())
 
 	listening, _, _ := net.SplitHostPort(addr) // net.Listen has accepted it
-	server := &http.Server{
-		Handler:           refuseForeignHosts(listening, fake),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		IdleTimeout:       2 * time.Minute,
-	}
+	server := newServer(refuseForeignHosts(listening, fake))
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.Serve(socket); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// newServer returns a server that waits for no sender for long.
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+	}
 }
 
 // baseURL returns the base URL for clients on this machine.

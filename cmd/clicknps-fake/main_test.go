@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,8 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/clicknpstest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -105,6 +109,44 @@ func TestForeignHostsAreRefused(t *testing.T) {
 		"[2001:db8::1]:8080":  403,
 	} {
 		assert.Equal(t, want, get(t, base+"/surveys", host, "Bearer "+env["CLICKNPS_API_KEY"]), host)
+	}
+}
+
+// oneConn is a listener with one connection to accept.
+type oneConn chan net.Conn
+
+func (l oneConn) Accept() (net.Conn, error) {
+	if conn, ok := <-l; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l oneConn) Close() error { close(l); return nil }
+
+func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestASlowSenderIsCutOff(t *testing.T) {
+	for sent, want := range map[string]time.Duration{
+		"":                               10 * time.Second,
+		"POST / HTTP/1.1\r\nHost: x\r\n": 10 * time.Second,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{": time.Minute,
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n":                        2 * time.Minute,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			client, accepted := net.Pipe()
+			socket := make(oneConn, 1)
+			socket <- accepted
+			fake := clicknpstest.Run(t)
+			server := newServer(fake)
+			go func() { _ = server.Serve(socket) }()
+			begin := time.Now()
+			_, err := io.WriteString(client, sent)
+			require.NoError(t, err)
+			_, _ = io.Copy(io.Discard, client) // until the server closes it
+			assert.Equal(t, want, time.Since(begin), sent)
+			require.NoError(t, server.Close())
+		})
 	}
 }
 
