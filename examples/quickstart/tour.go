@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -15,171 +14,64 @@ import (
 
 const question = "How likely are you to recommend us to a friend or colleague?"
 
-// tour calls both services.
-type tour struct {
-	client  *clicknps.Client
-	fake    *clicknpstest.Server // nil: the real services
-	write   bool
-	out     io.Writer
-	cleanup []func(context.Context) error // deletes what was created
-}
-
-func (t *tour) run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, t.deleteAll(ctx)) }()
-	switch {
-	case t.fake != nil:
-		fmt.Fprintln(t.out, "Calling the SDK's fake. Set CLICKNPS_API_KEY to call the real services.")
-	case t.write:
-		const intro = "Calling with CLICKNPS_API_KEY (test key: %v), reading and writing.\n"
-		fmt.Fprintf(t.out, intro, t.client.TestMode())
-	default:
-		fmt.Fprintf(t.out, "Calling with CLICKNPS_API_KEY (test key: %v), only reading.\n", t.client.TestMode())
-	}
-	if err := t.clickNPS(ctx); err != nil {
-		return err
-	}
-	return t.salesOS(ctx)
-}
-
-// say prints one line.
-func (t *tour) say(subject, format string, args ...any) {
-	fmt.Fprintf(t.out, "%-10s %s\n", subject, fmt.Sprintf(format, args...))
-}
-
-// deleteLater lets deleteAll delete what has this id.
-func (t *tour) deleteLater(id string, del func(context.Context, string, ...clicknps.RequestOption) error) {
-	t.cleanup = append(t.cleanup, func(ctx context.Context) error { return del(ctx, id) })
-}
-
-// deleteAll deletes what was created, in reverse order, even if ctx has ended.
-func (t *tour) deleteAll(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-	defer cancel()
-	var errs []error
-	for i := len(t.cleanup) - 1; i >= 0; i-- {
-		errs = append(errs, t.cleanup[i](ctx))
-	}
-	if err := errors.Join(errs...); err != nil || len(errs) == 0 {
-		return err
-	}
-	t.say("cleanup", "deleted everything that was created")
-	return nil
-}
-
-func (t *tour) clickNPS(ctx context.Context) error {
-	var params clicknps.ResponseListParams // those of all surveys
-	if t.write {
-		survey, err := t.createSurvey(ctx)
-		if err != nil {
-			return err
-		}
-		params.SurveyID = survey.ID
-	}
-	page, err := t.client.Surveys.List(ctx, nil)
+// createSurvey creates a survey and a webhook, and uses them.
+func (t *tour) createSurvey(ctx context.Context) (id string, err error) {
+	survey, err := t.client.Surveys.Create(ctx, &clicknps.SurveyCreateParams{Name: "Quickstart", Question: question})
 	if err != nil {
-		return err
-	}
-	t.say("surveys", "%d in the account", page.Pagination.Total)
-	tally, err := clicknps.TallyOf(t.client.Responses.All(ctx, &params, clicknps.WithPrefetch(2)))
-	if err != nil {
-		return err
-	}
-	t.say("score", "%s", score(tally))
-	return nil
-}
-
-// score describes the Net Promoter Score with its confidence interval.
-func score(tally clicknps.Tally) string {
-	if tally.Total() == 0 {
-		return "none: there are no responses yet"
-	}
-	low, high := tally.Interval(0.95)
-	return fmt.Sprintf("NPS %+.1f (95 %% confidence: %+.1f to %+.1f): %d promoters, %d passives, %d detractors",
-		tally.NPS(), low, high, tally.Promoters, tally.Passives, tally.Detractors)
-}
-
-// createSurvey creates a survey, and what belongs to it.
-func (t *tour) createSurvey(ctx context.Context) (*clicknps.Survey, error) {
-	params := &clicknps.SurveyCreateParams{Name: "Quickstart", Question: question}
-	survey, err := t.client.Surveys.Create(ctx, params)
-	if err != nil {
-		return nil, err
+		return "", err
 	}
 	t.deleteLater(survey.ID, t.client.Surveys.Delete)
 	t.say("survey", "created %s: %q", survey.ID, survey.Question)
-	if err := t.createWebhook(ctx); err != nil {
-		return nil, err
-	}
-	for _, step := range []func(context.Context, string) error{t.mintLinks, t.comment, t.getAgain} {
-		if err := step(ctx, survey.ID); err != nil {
-			return nil, err
-		}
-	}
-	return survey, nil
-}
 
-func (t *tour) createWebhook(ctx context.Context) error {
 	webhook, err := t.client.Webhooks.Create(ctx, &clicknps.WebhookCreateParams{
 		URL:    "https://example.com/webhooks/clicknps",
 		Events: []clicknps.EventType{clicknps.EventResponseCreated, clicknps.EventResponseUpdated},
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
 	t.deleteLater(webhook.ID, t.client.Webhooks.Delete)
 	t.say("webhook", "created %s for %v", webhook.ID, webhook.Events)
-	return nil
-}
 
-// mintLinks mints the links for a first customer. On the fake, that customer and others answer.
-func (t *tour) mintLinks(ctx context.Context, surveyID string) error {
-	params := &clicknps.LinkMintParams{SurveyID: surveyID, SubjectID: "quickstart_001"}
+	params := &clicknps.LinkMintParams{SurveyID: survey.ID, SubjectID: "quickstart_001"}
 	minted, err := t.client.Links.Mint(ctx, params)
 	if err != nil {
-		return err
+		return "", err
 	}
 	t.say("links", "minted one for each score, valid until %s", minted.ExpiresAt.Format(time.DateOnly))
-	if t.fake == nil {
-		return nil // no real customer is asked
+	if t.fake != nil { // no real customer is asked
+		if err := t.answer(ctx, survey.ID); err != nil {
+			return "", err
+		}
 	}
-	clicked, err := (&http.Client{Transport: t.fake.Transport()}).Get(minted.Links[9])
-	if err != nil {
-		return err
-	}
-	clicked.Body.Close()
+	return survey.ID, t.getAgain(ctx, survey.ID)
+}
+
+// answer lets customers of the fake answer, and adds a comment to the first response.
+func (t *tour) answer(ctx context.Context, surveyID string) error {
+	first := t.fake.Respond(surveyID, "quickstart_001", 9, "")
 	for i := 2; i <= 250; i++ {
 		t.fake.Respond(surveyID, fmt.Sprintf("quickstart_%03d", i), sampleScore(i), "")
 	}
 	t.say("responses", "%d customers have answered", len(t.fake.Responses()))
+	params := &clicknps.CommentParams{Comment: "Called back: wants the CSV export."}
+	response, err := t.client.Responses.AddComment(ctx, first.ID, params)
+	if err != nil {
+		return err
+	}
+	t.say("comment", "added to %s (score %d): %q", response.ID, response.Score, response.Comment)
+	t.fake.Inject(clicknpstest.Fault{ // the client waits and tries again
+		Method: http.MethodGet, Path: "/surveys/{id}", Times: 1,
+		Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}},
+	})
 	return nil
 }
 
 // sampleScore returns the score that the nth customer of the fake gives.
 func sampleScore(n int) int { return []int{10, 9, 9, 8, 10, 6, 9, 7, 10, 3, 9, 8}[n%12] }
 
-// comment adds a comment to the first response.
-func (t *tour) comment(ctx context.Context, surveyID string) error {
-	page, err := t.client.Responses.List(ctx, &clicknps.ResponseListParams{SurveyID: surveyID, Limit: 1})
-	if err != nil || len(page.Data) == 0 {
-		return err
-	}
-	params := &clicknps.CommentParams{Comment: "Called back: wants the CSV export."}
-	response, err := t.client.Responses.AddComment(ctx, page.Data[0].ID, params)
-	if err != nil {
-		return err
-	}
-	t.say("comment", "added to %s (score %d): %q", response.ID, response.Score, response.Comment)
-	return nil
-}
-
-// getAgain reads the survey. On the fake, a rate limit makes the client wait and try again.
+// getAgain reads the survey, and prints the retries that were needed.
 func (t *tour) getAgain(ctx context.Context, surveyID string) error {
-	if t.fake != nil {
-		t.fake.Inject(clicknpstest.Fault{
-			Method: http.MethodGet, Path: "/surveys/{id}", Times: 1,
-			Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"1"}},
-		})
-	}
 	var info clicknps.CallInfo
 	survey, err := t.client.Surveys.Get(ctx, surveyID, clicknps.WithCallInfo(&info))
 	if err != nil {
@@ -193,8 +85,10 @@ func (t *tour) getAgain(ctx context.Context, surveyID string) error {
 	return nil
 }
 
+// salesOS calls the second service, if there are credentials for it.
 func (t *tour) salesOS(ctx context.Context) error {
-	page, err := t.client.SalesOS.NPS.List(ctx, nil)
+	nps := t.client.SalesOS.NPS
+	page, err := nps.List(ctx, nil)
 	if errors.Is(err, clicknps.ErrMissingCredentials) {
 		t.say("SalesOS", "skipped: set SALESOS_TOKEN or SALESOS_API_KEY to call it")
 		return nil
@@ -208,7 +102,7 @@ func (t *tour) salesOS(ctx context.Context) error {
 			return err
 		}
 	}
-	metrics, err := t.client.SalesOS.NPS.Metrics(ctx)
+	metrics, err := nps.Metrics(ctx)
 	if err != nil {
 		return err
 	}
@@ -235,10 +129,8 @@ func (t *tour) createNPSSurvey(ctx context.Context) error {
 		return err
 	}
 	t.say("SalesOS", "renamed to %q, toggled to active: %v", survey.Name, survey.IsActive)
-	if t.fake != nil {
-		for i := range 250 {
-			t.fake.AddNPSResponse(clicknps.NPSResponse{SurveyID: survey.ID, Score: sampleScore(i)})
-		}
+	for i := 0; t.fake != nil && i < 250; i++ {
+		t.fake.AddNPSResponse(clicknps.NPSResponse{SurveyID: survey.ID, Score: sampleScore(i)})
 	}
 	var csv bytes.Buffer
 	n, err := nps.Export(ctx, survey.ID, clicknps.ExportCSV, &csv)
