@@ -9,8 +9,8 @@ replace (
 
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
-	github.com/clicknps/go-sdk v0.0.0-00010101000000-000000000000
-	github.com/clicknps/go-sdk/redisstore v0.0.0-00010101000000-000000000000
+	github.com/clicknps/go-sdk v0.1.0
+	github.com/clicknps/go-sdk/redisstore v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
 	github.com/stretchr/testify v1.12.1
 )

@@ -130,7 +130,8 @@ func readTenants(file string) (*directory, error) {
 func fakes() (*directory, http.RoundTripper) {
 	accounts := accounts{}
 	tenants := []tenant{
-		{"acme", "sk_test_acme", clicknps.PlanFree}, {"globex", "sk_test_globex", clicknps.PlanPro},
+		{"acme", "sk_test_acme", clicknps.PlanFree},
+		{"globex", "sk_test_globex", clicknps.PlanPro},
 		{"initech", "sk_test_initech", clicknps.PlanEnterprise},
 	}
 	for i, t := range tenants {
