@@ -227,8 +227,10 @@ func (s *Server) record(req *request) *RecordedRequest {
 			r.Header[name] = []string{"[cut]"}
 		}
 	}
-	const headerField = 128 // what the map takes for one, beside its text
-	r.size = len(r.Body) + len(fmt.Sprint(r.Method, r.url, r.Header)) + headerField*len(r.Header)
+	r.size = len(r.Method) + len(r.url.String()) + len(r.Body)
+	for name, values := range r.Header {
+		r.size += 128 + len(name) + len(strings.Join(values, "")) // 128 is about what the map takes
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.At = s.now()
