@@ -12,6 +12,8 @@ type Option func(*config)
 type config struct {
 	plan         clicknps.Plan
 	salesOSLimit int
+	throttler    string // suffix of the X-RateLimit headers
+	pageSize     int    // of SalesOS lists; 0: they are not paged
 	latency      time.Duration
 	key          string
 	seed         uint64
@@ -26,6 +28,15 @@ func WithPlan(p clicknps.Plan) Option { return func(c *config) { c.plan = p } }
 // WithSalesOSLimit sets how many requests a minute SalesOS allows each user and each API key.
 // The default is 100, as documented; 0 means no limit and no X-RateLimit-* headers.
 func WithSalesOSLimit(perMinute int) Option { return func(c *config) { c.salesOSLimit = perMinute } }
+
+// WithSalesOSThrottler gives the X-RateLimit headers and Retry-After of SalesOS a suffix, such as
+// "medium", and lets X-RateLimit-Reset-<name> count seconds from now. The server's source does so.
+func WithSalesOSThrottler(name string) Option { return func(c *config) { c.throttler = name } }
+
+// WithSalesOSPaging lets the lists of SalesOS page, as other lists of that service do: by the query
+// parameters page, from 1, and limit, with the total in X-Total-Count. limit is at most 100; without it,
+// a page has so many items. By default the lists are whole.
+func WithSalesOSPaging(items int) Option { return func(c *config) { c.pageSize = max(items, 1) } }
 
 // WithLatency delays every request by d before it is handled.
 func WithLatency(d time.Duration) Option { return func(c *config) { c.latency = d } }

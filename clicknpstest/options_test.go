@@ -1,13 +1,16 @@
 package clicknpstest_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 
-	"github.com/clicknps/go-sdk"
-	"github.com/clicknps/go-sdk/clicknpstest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	clicknps "github.com/clicknps/go-sdk"
+	"github.com/clicknps/go-sdk/clicknpstest"
 )
 
 func TestNoQuotaByDefault(t *testing.T) {
@@ -68,4 +71,65 @@ func TestTwoTestsGetDifferentIDs(t *testing.T) {
 	assert.NotEqual(t, id("TestA"), id("TestB"))
 	assert.Equal(t, id("TestA"), id("TestA"))
 	assert.Equal(t, id("TestA", clicknpstest.WithSeed(7)), id("TestB", clicknpstest.WithSeed(7)), "WithSeed wins")
+}
+
+// A list that pages is whole for who walks it, and its total is told to who takes a page.
+func TestSalesOSPaging(t *testing.T) {
+	t.Parallel()
+	srv := clicknpstest.Run(t, clicknpstest.WithSalesOSPaging(20))
+	var survey clicknps.NPSSurvey
+	for range 45 {
+		survey = srv.AddNPSSurvey(clicknps.NPSSurvey{Name: "n"})
+	}
+	for range 130 {
+		srv.AddNPSResponse(clicknps.NPSResponse{SurveyID: survey.ID, Score: 9})
+	}
+	nps := srv.Client().SalesOS.NPS
+	for _, tt := range []struct{ page, limit, items int }{
+		{0, 0, 20}, {1, 0, 20}, {3, 0, 5}, {4, 0, 0}, {1, 45, 45}, {2, 44, 1}, {9, 9, 0},
+	} {
+		page, err := nps.List(t.Context(), &clicknps.NPSSurveyListParams{Page: tt.page, Limit: tt.limit})
+		require.NoError(t, err)
+		assert.Len(t, page.Data, tt.items)
+		assert.Equal(t, 45, page.Pagination.Total)
+	}
+	page, err := nps.Responses(t.Context(), survey.ID, &clicknps.NPSResponseListParams{Limit: 1000})
+	require.NoError(t, err)
+	assert.Len(t, page.Data, 100)
+	assert.Equal(t, 130, page.Metrics.TotalResponses, "the metrics are those of the survey")
+	surveys, err := clicknps.Collect(nps.All(t.Context(), nil), 1000)
+	require.NoError(t, err)
+	assert.Len(t, surveys, 45)
+	responses, err := clicknps.Collect(nps.AllResponses(t.Context(), survey.ID, nil), 1000)
+	require.NoError(t, err)
+	assert.Len(t, responses, 130)
+}
+
+// A client is paced by the headers of a named throttler too: nothing is refused.
+func TestSalesOSThrottler(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := clicknpstest.Run(t, clicknpstest.WithSalesOSThrottler("medium"), clicknpstest.WithSalesOSLimit(5))
+		var info clicknps.CallInfo
+		client := srv.Client()
+		for range 12 {
+			_, err := client.SalesOS.NPS.Stats(t.Context(), clicknps.WithCallInfo(&info))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, "5", info.Header.Get("X-RateLimit-Limit-medium"))
+		assert.Empty(t, info.Header.Get("X-RateLimit-Limit"))
+		for _, r := range srv.Requests() {
+			assert.Equal(t, 200, r.StatusCode)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL()+"/v1/nps-surveys/stats", http.NoBody)
+		require.NoError(t, err)
+		req.Header.Set("X-API-Key", srv.SalesOSAPIKey())
+		for n := range 6 {
+			resp, err := srv.Transport().RoundTrip(req)
+			require.NoError(t, err)
+			require.Equal(t, n == 5, resp.StatusCode == 429)
+			require.Equal(t, n == 5, resp.Header.Get("Retry-After-medium") == "60")
+			require.Empty(t, resp.Header.Get("Retry-After"))
+		}
+	})
 }

@@ -2,6 +2,7 @@ package clicknpstest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
@@ -13,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clicknps/go-sdk"
+	clicknps "github.com/clicknps/go-sdk"
 )
 
 const tokenLifetime = 24 * time.Hour
@@ -43,11 +44,15 @@ func (s *Server) salesOS(req *request, next handler) (a answer) {
 		var rest time.Duration
 		left, rest = s.hit("SalesOS "+who, time.Minute, s.salesOSLimit)
 		reset := time.Now().Add(rest + time.Second - 1) // in the client's time; Unix rounds down
-		header.Set("X-RateLimit-Limit", strconv.Itoa(s.salesOSLimit))
-		header.Set("X-RateLimit-Remaining", strconv.Itoa(max(left, 0)))
-		header.Set("X-RateLimit-Reset", strconv.FormatInt(reset.Unix(), 10))
+		suffix, resetsAt := "", strconv.FormatInt(reset.Unix(), 10)
+		if s.throttler != "" {
+			suffix, resetsAt = "-"+s.throttler, strconv.Itoa(seconds(rest))
+		}
+		header.Set("X-RateLimit-Limit"+suffix, strconv.Itoa(s.salesOSLimit))
+		header.Set("X-RateLimit-Remaining"+suffix, strconv.Itoa(max(left, 0)))
+		header.Set("X-RateLimit-Reset"+suffix, resetsAt)
 		if left < 0 {
-			header.Set("Retry-After", strconv.Itoa(seconds(rest)))
+			header.Set("Retry-After"+suffix, strconv.Itoa(seconds(rest)))
 		}
 	}
 	switch {
@@ -90,8 +95,24 @@ var (
 	npsSurveyTypes      = []string{"transactional", "relationship"}
 )
 
-func (s *Server) listNPSSurveys(*request) answer {
-	return jsonAnswer(http.StatusOK, "%s", s.store.npsSurveys.items)
+func (s *Server) listNPSSurveys(req *request) answer {
+	items, header := salesOSPage(s, req, s.store.npsSurveys.items)
+	a := jsonAnswer(http.StatusOK, "%s", items)
+	maps.Copy(a.header, header)
+	return a
+}
+
+// salesOSPage returns the items of the page that a request asks for, and the header with their total.
+func salesOSPage[T any](s *Server, req *request, items []T) ([]T, http.Header) {
+	if s.pageSize == 0 {
+		return items, nil
+	}
+	header := http.Header{"X-Total-Count": {strconv.Itoa(len(items))}}
+	number, _ := strconv.Atoi(req.URL.Query().Get("page"))
+	limit, _ := strconv.Atoi(req.URL.Query().Get("limit"))
+	limit = min(cmp.Or(max(limit, 0), s.pageSize), 100)
+	start := min((max(number, 1)-1)*limit, len(items))
+	return items[start:min(start+limit, len(items))], header
 }
 
 // blankNPSSurvey has what SalesOS fills in.
@@ -212,9 +233,12 @@ func (s *Server) responsesTo(sv *npsSurvey) []npsResponse {
 	return found
 }
 
-func (s *Server) npsResponses(_ *request, sv *npsSurvey) answer {
+func (s *Server) npsResponses(req *request, sv *npsSurvey) answer {
 	found := s.responsesTo(sv)
-	return jsonAnswer(http.StatusOK, `{"data":%s,"metrics":%s}`, found, metricsOf(found))
+	items, header := salesOSPage(s, req, found)
+	a := jsonAnswer(http.StatusOK, `{"data":%s,"metrics":%s}`, items, metricsOf(found))
+	maps.Copy(a.header, header)
+	return a
 }
 
 func (s *Server) exportNPSResponses(req *request, sv *npsSurvey) answer {
