@@ -121,7 +121,7 @@ func TestSalesOSThrottler(t *testing.T) {
 		for _, r := range srv.Requests() {
 			assert.Equal(t, 200, r.StatusCode)
 		}
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL()+"/v1/nps-surveys/stats", http.NoBody)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL()+"/nps-surveys/stats", http.NoBody)
 		require.NoError(t, err)
 		req.Header.Set("X-API-Key", srv.SalesOSAPIKey())
 		for n := range 6 {
