@@ -1,4 +1,5 @@
-// Export writes the responses of both services to CSV or JSON Lines files, and can be resumed. See README.md.
+// Export writes the responses of both services to CSV or JSON Lines files, and can be resumed. See
+// README.md.
 package main
 
 import (
@@ -62,7 +63,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-// connect returns a client of the real services if the environment has a key, and of the fake otherwise.
+// connect returns a client of the real services if the environment has a key, and of the fake
+// otherwise.
 func connect() (*clicknps.Client, error) {
 	if os.Getenv("CLICKNPS_API_KEY") != "" {
 		return clicknps.New()
@@ -77,7 +79,8 @@ type exporter struct {
 	out    io.Writer
 }
 
-// clickNPS appends the responses that the file lacks. The next run appends those that are new by then.
+// clickNPS appends the responses that the file lacks. The next run appends those that are new by
+// then.
 func (e *exporter) clickNPS(ctx context.Context, o *output) error {
 	rows := 0
 	for r, err := range e.client.Responses.All(ctx, nil, clicknps.WithBookmark(&o.state.Bookmark),
@@ -97,8 +100,8 @@ func (e *exporter) clickNPS(ctx context.Context, o *output) error {
 	return o.save()
 }
 
-// salesOS writes the responses survey by survey. After an interruption it goes on with the first survey that is not
-// complete; once all are, the next run starts anew.
+// salesOS writes the responses survey by survey. After an interruption it goes on with the first
+// survey that is not complete; once all are, the next run starts anew.
 func (e *exporter) salesOS(ctx context.Context, o *output) error {
 	for survey, err := range e.client.SalesOS.NPS.All(ctx, nil) {
 		if err != nil {
@@ -107,8 +110,8 @@ func (e *exporter) salesOS(ctx context.Context, o *output) error {
 		if slices.Contains(o.state.Surveys, survey.ID) {
 			continue
 		}
-		responses := e.client.SalesOS.NPS.AllResponses(ctx, survey.ID, nil, clicknps.WithProgress(e.progress(survey.Name)))
-		for r, err := range responses {
+		progress := clicknps.WithProgress(e.progress(survey.Name))
+		for r, err := range e.client.SalesOS.NPS.AllResponses(ctx, survey.ID, nil, progress) {
 			if errors.Is(err, clicknps.ErrNotFound) {
 				break // somebody has deleted the survey
 			}

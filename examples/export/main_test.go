@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 
 const never = "no path"
 
-// front is a fake that kills the program instead of answering a request to stopPath, after some that it answers.
+// front is a fake that kills the program instead of answering a request to stopPath, after some
+// that it answers.
 type front struct {
 	*clicknpstest.Server
 	url      string
@@ -64,7 +65,8 @@ func newFront(t *testing.T) *front {
 	return f
 }
 
-// run runs the program. It is killed at a request to stopPath, after some; without a path it ends by itself.
+// run runs the program. It is killed at a request to stopPath, after some; without a path it ends
+// by itself.
 func (f *front) run(t *testing.T, stopPath string, after int64, args ...string) {
 	t.Helper()
 	f.stopPath.Store(stopPath)
@@ -138,10 +140,12 @@ func TestSecondRun(t *testing.T) {
 
 	created := time.Date(2026, 5, 4, 3, 2, 1, 0, time.FixedZone("CEST", 7200))
 	srv.AddResponse(clicknps.Response{
-		ID: "r1", SurveyID: "s1", SubjectID: "-5", Score: clicknps.NoScore, Comment: "\t@SUM(A1)\r\n;", CreatedAt: created,
+		ID: "r1", SurveyID: "s1", SubjectID: "-5", Score: clicknps.NoScore,
+		Comment: "\t@SUM(A1)\r\n;", CreatedAt: created,
 	})
 	second, secondSalesOS := export()
-	assert.Equal(t, append(first, []string{"r1", "s1", "'-5", "", "'\t@SUM(A1)\n;", "2026-05-04T01:02:01Z"}), second)
+	row := []string{"r1", "s1", "'-5", "", "'\t@SUM(A1)\n;", "2026-05-04T01:02:01Z"}
+	assert.Equal(t, append(first, row), second)
 	assert.Equal(t, firstSalesOS, secondSalesOS)
 	assert.Equal(t, []string{"id", "survey", "customer", "score", "comment", "created_at"}, first[0])
 }
@@ -166,7 +170,9 @@ func readCSV(t *testing.T, elements ...string) [][]string {
 
 func TestInert(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"=1", "+1", "-1", "@a", "＝1", "＋1", "－1", "＠a", " =1", "\t=1", "\r\n=1", "\x00=1"} {
+	for _, text := range []string{
+		"=1", "+1", "-1", "@a", "＝1", "＋1", "－1", "＠a", " =1", "\t=1", "\r\n=1", "\x00=1",
+	} {
 		assert.Equal(t, "'"+text, inert(text))
 	}
 	for _, text := range []string{"", " ", "a=1", "'=1", "Très bien", "5"} {
@@ -203,11 +209,13 @@ func TestErrors(t *testing.T) {
 	err := run(t.Context(), []string{"-out", t.TempDir()}, io.Discard)
 	require.ErrorIs(t, err, clicknps.ErrUnauthorized)
 	assert.ErrorContains(t, err, "clicknps: ")
-	assert.ErrorContains(t, run(t.Context(), []string{"-out", t.TempDir(), "-format", "xml"}, io.Discard), "want csv or jsonl")
+	err = run(t.Context(), []string{"-out", t.TempDir(), "-format", "xml"}, io.Discard)
+	assert.ErrorContains(t, err, "want csv or jsonl")
 
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "clicknps.csv.state"), []byte(`{"bytes":10}`), 0o600))
 	assert.ErrorContains(t, run(t.Context(), []string{"-out", dir}, io.Discard), "delete both to start anew")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "clicknps.csv.state"), []byte(`{`), 0o600))
-	assert.ErrorContains(t, run(t.Context(), []string{"-out", dir}, io.Discard), "clicknps.csv.state: unexpected end")
+	err = run(t.Context(), []string{"-out", dir}, io.Discard)
+	assert.ErrorContains(t, err, "clicknps.csv.state: unexpected end")
 }

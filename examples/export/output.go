@@ -76,7 +76,8 @@ func openOutput(name, format string) (*output, error) {
 
 func (o *output) stateFile() string { return o.file.Name() + ".state" }
 
-// resume cuts off what was written after the state was saved, and begins a new file with its header.
+// resume cuts off what was written after the state was saved, and begins a new file with its
+// header.
 func (o *output) resume() error {
 	text, err := os.ReadFile(o.stateFile())
 	if err == nil {
@@ -116,11 +117,13 @@ func (o *output) write(r row) error {
 		score = strconv.Itoa(*r.Score)
 	}
 	return o.csv.Write([]string{
-		inert(r.ID), inert(r.Survey), inert(r.Customer), score, inert(r.Comment), r.CreatedAt.UTC().Format(time.RFC3339),
+		inert(r.ID), inert(r.Survey), inert(r.Customer), score, inert(r.Comment),
+		r.CreatedAt.UTC().Format(time.RFC3339),
 	})
 }
 
-// inert returns text that a spreadsheet does not take for a formula: it begins with ' if it looks like one.
+// inert returns text that a spreadsheet does not take for a formula: it begins with ' if it looks
+// like one.
 func inert(text string) string {
 	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
@@ -142,7 +145,8 @@ func (o *output) flush() error {
 	return errors.Join(o.buf.Flush(), o.file.Sync())
 }
 
-// save puts all rows on the disk, then their state. A crash between the two costs only the work since the last save.
+// save puts all rows on the disk, then their state. A crash between the two costs only the work
+// since the last save.
 func (o *output) save() (err error) {
 	if err := o.flush(); err != nil {
 		return err
@@ -170,13 +174,15 @@ func fill(fake *clicknpstest.Server, n int) {
 	comments := []string{"", "Great", "=1+1", "Two\nlines", `He said "no", twice`, "Très bien"}
 	for i := range n {
 		fake.AddResponse(clicknps.Response{
-			SurveyID: "onboarding", SubjectID: fmt.Sprint("customer_", i), Score: i % 11, Comment: comments[i%len(comments)],
+			SurveyID: "onboarding", SubjectID: fmt.Sprint("customer_", i), Score: i % 11,
+			Comment: comments[i%len(comments)],
 		})
 	}
 	for s := range 4 {
 		survey := fake.AddNPSSurvey(clicknps.NPSSurvey{Name: fmt.Sprint("Survey ", s)})
 		for i := range n / 4 {
-			fake.AddNPSResponse(clicknps.NPSResponse{SurveyID: survey.ID, Score: i % 11, Comment: comments[i%len(comments)]})
+			comment := comments[i%len(comments)]
+			fake.AddNPSResponse(clicknps.NPSResponse{SurveyID: survey.ID, Score: i % 11, Comment: comment})
 		}
 	}
 }

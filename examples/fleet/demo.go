@@ -17,7 +17,9 @@ import (
 )
 
 // demo runs a whole fleet in this process, with the SDK's fake.
-func demo(ctx context.Context, rdb redis.UniversalClient, plan clicknps.Plan, of, customers int, out io.Writer) error {
+func demo(
+	ctx context.Context, rdb redis.UniversalClient, plan clicknps.Plan, of, customers int, out io.Writer,
+) error {
 	fake := clicknpstest.New(clicknpstest.WithPlan(plan))
 	defer fake.Close()
 	fake.AddSurvey(clicknps.Survey{ID: survey})

@@ -1,4 +1,5 @@
-// Fleet is a worker of many that share one quota and one record of handled events in Redis. See README.md.
+// Fleet is a worker of many that share one quota and one record of handled events in Redis. See
+// README.md.
 package main
 
 import (
@@ -119,8 +120,8 @@ func newWorker(
 	return w, nil
 }
 
-// mint mints links for this worker's part of the customers. It ends early when the quota of all is used up for longer
-// than ctx lasts; minting again later gives the same links.
+// mint mints links for this worker's part of the customers. It ends early when the quota of all is
+// used up for longer than ctx lasts; minting again later gives the same links.
 func (w *worker) mint(ctx context.Context, number, of, customers int) (minted int, err error) {
 	for i := number; i < customers; i += of {
 		params := &clicknps.LinkMintParams{SurveyID: survey, SubjectID: fmt.Sprint("customer_", i)}

@@ -99,8 +99,9 @@ func TestErrors(t *testing.T) {
 	require.ErrorIs(t, run(t.Context(), nil, io.Discard), clicknps.ErrInvalidParams)
 }
 
-// startRedis starts a Redis that keeps nothing on disk, and returns its URL. Its user may not ask how long it has been
-// up: else its quotas would be free only after its first minute, which no test should wait for.
+// startRedis starts a Redis that keeps nothing on disk, and returns its URL. Its user may not ask
+// how long it has been up: else its quotas would be free only after its first minute, which no test
+// should wait for.
 func startRedis(t *testing.T) (url string) {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")

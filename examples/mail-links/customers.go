@@ -18,12 +18,14 @@ type customer struct {
 	address *mail.Address
 }
 
-// readCustomers reads a CSV file with the columns id, name and email. Nothing is sent if a line is wrong.
+// readCustomers reads a CSV file with the columns id, name and email. Nothing is sent if a line is
+// wrong.
 func readCustomers(file string) (customers []customer, err error) {
 	if file == "" {
 		for i := range 10_000 {
 			id := fmt.Sprintf("customer_%05d", i+1)
-			customers = append(customers, customer{id, &mail.Address{Name: "Sam Sample", Address: id + "@example.com"}})
+			address := &mail.Address{Name: "Sam Sample", Address: id + "@example.com"}
+			customers = append(customers, customer{id, address})
 		}
 		return customers, nil
 	}
@@ -78,7 +80,8 @@ func mailText(to *mail.Address, links clicknps.ScoreLinks) []byte {
 	var text bytes.Buffer
 	fmt.Fprintf(&text, "To: %v\r\n", to) // encodes the name: it can't add a header
 	text.WriteString("Subject: How likely are you to recommend us?\r\n")
-	text.WriteString("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nPlease click a score:\r\n\r\n")
+	text.WriteString("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n")
+	text.WriteString("Please click a score:\r\n\r\n")
 	for score, link := range links {
 		fmt.Fprintf(&text, "%2d  %s\r\n", score, link)
 	}

@@ -1,4 +1,5 @@
-// Mail-links mints links for each customer of a CSV file and writes a mail for each, as a file. See README.md.
+// Mail-links mints links for each customer of a CSV file and writes a mail for each, as a file. See
+// README.md.
 package main
 
 import (
@@ -65,7 +66,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return (&mailer{client: client, survey: *survey, outbox: outbox, out: out}).mailAll(ctx, customers)
 }
 
-// connect returns a client of the real service if the environment has a key, and of the fake otherwise.
+// connect returns a client of the real service if the environment has a key, and of the fake
+// otherwise.
 func connect(plan clicknps.Plan, survey string) (*clicknps.Client, error) {
 	if os.Getenv("CLICKNPS_API_KEY") != "" {
 		return clicknps.New(clicknps.WithPlan(plan))
@@ -75,7 +77,8 @@ func connect(plan clicknps.Plan, survey string) (*clicknps.Client, error) {
 	return fake.Client(clicknps.WithPlan(plan)), nil
 }
 
-// mailer writes mails. A mail that is in the outbox is complete, so the outbox is also the record of what is done.
+// mailer writes mails. A mail that is in the outbox is complete, so the outbox is also the record
+// of what is done.
 type mailer struct {
 	client *clicknps.Client
 	survey string
@@ -83,7 +86,8 @@ type mailer struct {
 	out    io.Writer
 }
 
-// mailAll mails the customers that have no mail yet. It stops at the first error; start it again to go on.
+// mailAll mails the customers that have no mail yet. It stops at the first error; start it again to
+// go on.
 func (m *mailer) mailAll(ctx context.Context, customers []customer) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -113,7 +117,8 @@ func (m *mailer) mailAll(ctx context.Context, customers []customer) error {
 		case queue <- todo[0]:
 			todo = todo[1:]
 		case <-second.C:
-			m.progress(ctx, before+int(minted.Load()), len(customers), time.Since(start)/time.Duration(minted.Load()+1))
+			n := int(minted.Load())
+			m.progress(ctx, before+n, len(customers), time.Since(start)/time.Duration(n+1))
 		case <-ctx.Done():
 		}
 	}
@@ -137,7 +142,8 @@ func (m *mailer) mail(ctx context.Context, c customer) error {
 	if !minted.ExpiresAt.IsZero() && minted.ExpiresAt.Before(time.Now()) {
 		return fmt.Errorf("the links expired on %s: ask with a new survey", minted.ExpiresAt.Format(time.DateOnly))
 	}
-	// The name without .part appears at once and with the whole content, whenever this process is killed.
+	// The name without .part appears at once and with the whole content, whenever this process is
+	// killed.
 	part := c.id + ".part"
 	if err := m.outbox.WriteFile(part, mailText(c.address, minted.Links), 0o600); err != nil {
 		return err
@@ -145,7 +151,8 @@ func (m *mailer) mail(ctx context.Context, c customer) error {
 	return m.outbox.Rename(part, c.id+".eml")
 }
 
-// progress prints how many customers have a mail and how long the others take: as long as so far, or as the plan says.
+// progress prints how many customers have a mail and how long the others take: as long as so far,
+// or as the plan says.
 func (m *mailer) progress(ctx context.Context, done, total int, each time.Duration) {
 	left := each * time.Duration(total-done)
 	quotas, err := m.client.Quotas(ctx)

@@ -39,7 +39,8 @@ type tour struct {
 	cleanup []func(context.Context) error // deletes what was created
 }
 
-// newTour returns a tour of the real services if the environment has a key, and of the fake otherwise.
+// newTour returns a tour of the real services if the environment has a key, and of the fake
+// otherwise.
 func newTour(write bool) (*tour, error) {
 	if os.Getenv("CLICKNPS_API_KEY") != "" {
 		client, err := clicknps.New()

@@ -16,7 +16,8 @@ const question = "How likely are you to recommend us to a friend or colleague?"
 
 // createSurvey creates a survey and a webhook, and uses them.
 func (t *tour) createSurvey(ctx context.Context) (id string, err error) {
-	survey, err := t.client.Surveys.Create(ctx, &clicknps.SurveyCreateParams{Name: "Quickstart", Question: question})
+	create := &clicknps.SurveyCreateParams{Name: "Quickstart", Question: question}
+	survey, err := t.client.Surveys.Create(ctx, create)
 	if err != nil {
 		return "", err
 	}

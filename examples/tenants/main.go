@@ -1,4 +1,5 @@
-// Tenants reads the scores of many customers' ClickNPS accounts, with a client for each. See README.md.
+// Tenants reads the scores of many customers' ClickNPS accounts, with a client for each. See
+// README.md.
 package main
 
 import (
@@ -51,14 +52,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return printScores(ctx, newClients(tenants.find, transport), tenants.names, out)
 }
 
-// newTransport returns the transport that all clients share: one pool of connections, however many tenants there are.
+// newTransport returns the transport that all clients share: one pool of connections, however many
+// tenants there are.
 func newTransport() http.RoundTripper {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 20
 	return t
 }
 
-// printScores prints a line for each tenant. The failure of one does not keep the others from theirs.
+// printScores prints a line for each tenant. The failure of one does not keep the others from
+// theirs.
 func printScores(ctx context.Context, clients *clients, names []string, out io.Writer) error {
 	lines, errs := make([]string, len(names)), make([]error, len(names))
 	var wg sync.WaitGroup
@@ -126,7 +129,8 @@ func readTenants(file string) (*directory, error) {
 	return newDirectory(tenants...), nil
 }
 
-// fakes returns tenants with an account each, and a transport that finds the account by the key, as the service does.
+// fakes returns tenants with an account each, and a transport that finds the account by the key, as
+// the service does.
 func fakes() (*directory, http.RoundTripper) {
 	accounts := accounts{}
 	tenants := []tenant{

@@ -23,8 +23,10 @@ func TestScores(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), nil, &out))
 	assert.Equal(t, ""+
-		"acme     NPS -48 from 40 responses, 59 of 60 requests left in 1m0s, 999 of 1000 requests left in 1h0m0s\n"+
-		"globex   NPS -46 from 80 responses, 599 of 600 requests left in 1m0s, 9999 of 10000 requests left in 1h0m0s\n"+
+		"acme     NPS -48 from 40 responses, 59 of 60 requests left in 1m0s,"+
+		" 999 of 1000 requests left in 1h0m0s\n"+
+		"globex   NPS -46 from 80 responses, 599 of 600 requests left in 1m0s,"+
+		" 9999 of 10000 requests left in 1h0m0s\n"+
 		"initech  NPS -45 from 120 responses\n", out.String())
 }
 
@@ -124,7 +126,8 @@ func TestConcurrentJobs(t *testing.T) {
 func TestTenantsFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "tenants.json")
-	require.NoError(t, os.WriteFile(file, []byte(`[{"name":"a","key":"k","plan":{"PerMinute":1,"PerHour":2}}]`), 0o600))
+	text := `[{"name":"a","key":"k","plan":{"PerMinute":1,"PerHour":2}}]`
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
 	d, err := readTenants(file)
 	require.NoError(t, err)
 	found, err := d.find(t.Context(), "a")

@@ -19,6 +19,9 @@ import (
 	"github.com/clicknps/go-sdk/webhook"
 )
 
+// retryBriefly lets all retries of a call end in time for a customer who waits for a page.
+var retryBriefly = clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: 2, MaxBackoff: 2 * time.Second})
+
 // service asks customers for a score when their order has arrived, and calls the unhappy ones.
 type service struct {
 	client   *clicknps.Client
@@ -49,7 +52,7 @@ func (s *service) arrived(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second) // nobody waits longer for a page
 	defer cancel()
 	params := &clicknps.LinkMintParams{SurveyID: s.survey, SubjectID: r.PathValue("customer")}
-	minted, err := s.client.Links.Mint(ctx, params)
+	minted, err := s.client.Links.Mint(ctx, params, retryBriefly)
 	switch {
 	case errors.Is(err, clicknps.ErrInvalidParams):
 		http.Error(w, "no such customer", http.StatusBadRequest)
@@ -66,7 +69,8 @@ func (s *service) arrived(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answered handles a webhook event. It may be called again for an answer, with a comment that came later.
+// answered handles a webhook event. It may be called again for an answer, with a comment that came
+// later.
 func (s *service) answered(_ context.Context, e *webhook.Event) error {
 	if e.Response == nil || e.Response.Score == clicknps.NoScore {
 		return nil
@@ -77,8 +81,10 @@ func (s *service) answered(_ context.Context, e *webhook.Event) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if category == clicknps.Detractor && (e.Type == clicknps.EventResponseUpdated || s.calls[e.Response.SubjectID] == "") {
-		s.calls[e.Response.SubjectID] = e.Response.Comment
+	customer := e.Response.SubjectID
+	newer := e.Type == clicknps.EventResponseUpdated || s.calls[customer] == ""
+	if category == clicknps.Detractor && newer {
+		s.calls[customer] = e.Response.Comment
 	}
 	return nil
 }
@@ -115,7 +121,8 @@ func main() {
 	}
 }
 
-// run shows the service at work with the fake: an order arrives, the customer answers, the webhook comes.
+// run shows the service at work with the fake: an order arrives, the customer answers, the webhook
+// comes.
 func run(ctx context.Context, out io.Writer) error {
 	fake := clicknpstest.New()
 	defer fake.Close()

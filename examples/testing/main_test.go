@@ -65,7 +65,7 @@ func TestArrived(t *testing.T) {
 		},
 		"down": {
 			customer: "c1", fault: clicknpstest.Fault{Path: "/links/mint", Status: 500},
-			status: 502, body: "not available", requests: 5,
+			status: 502, body: "not available", requests: 3,
 		},
 		"key withdrawn": {
 			customer: "c1", fault: clicknpstest.Fault{Path: "/links/mint", Status: 401},
@@ -193,17 +193,19 @@ func TestLateComment(t *testing.T) {
 	s, srv := newTestService(t)
 	response := srv.Respond("after_delivery", "c1", 2, "")
 	srv.Advance(3 * time.Minute)
-	_, err := srv.Client().Responses.AddComment(t.Context(), response.ID, &clicknps.CommentParams{Comment: "Still broken"})
+	comment := &clicknps.CommentParams{Comment: "Still broken"}
+	_, err := srv.Client().Responses.AddComment(t.Context(), response.ID, comment)
 	require.NoError(t, err)
 	srv.Advance(0) // makes the deliveries that are due now
 	again, err := srv.Redeliver(0)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, again.StatusCode)
-	comment, _ := s.toCall("c1")
-	assert.Equal(t, "Still broken", comment)
+	call, _ := s.toCall("c1")
+	assert.Equal(t, "Still broken", call)
 }
 
-// The service is restarted with a wrong secret, and mended within the sender's retries: nothing is lost.
+// The service is restarted with a wrong secret, and mended within the sender's retries: nothing is
+// lost.
 func TestWebhookFails(t *testing.T) {
 	t.Parallel()
 	s, srv := newTestService(t)
@@ -242,7 +244,8 @@ func TestOddEvent(t *testing.T) {
 	t.Parallel()
 	s, srv := newTestService(t)
 	body := `{"event":"survey.archived","id":"evt_1","data":{"id":"after_delivery"}}`
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/clicknps", strings.NewReader(body))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/clicknps",
+		strings.NewReader(body))
 	r.Header.Set(webhook.SignatureHeader, webhook.Sign(srv.WebhookSecret(), []byte(body)))
 	w := httptest.NewRecorder()
 	s.routes().ServeHTTP(w, r)

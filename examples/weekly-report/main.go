@@ -1,4 +1,5 @@
-// Weekly-report prints the Net Promoter Score by week and segment, and writes it as an HTML page. See README.md.
+// Weekly-report prints the Net Promoter Score by week and segment, and writes it as an HTML page.
+// See README.md.
 package main
 
 import (
@@ -20,8 +21,9 @@ import (
 const (
 	week       = 7 * 24 * time.Hour
 	confidence = 0.95
-	smooth     = 4  // weeks that a point of the trend line covers
-	compared   = 13 // weeks at the end that are compared with as many before
+	everyone   = "all customers" // with a space, which no id of a customer has
+	smooth     = 4               // weeks that a point of the trend line covers
+	compared   = 13              // weeks at the end that are compared with as many before
 )
 
 func main() {
@@ -59,7 +61,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return os.WriteFile(*page, html, 0o600)
 }
 
-// connect returns a client of the real service if the environment has a key, and of the fake otherwise.
+// connect returns a client of the real service if the environment has a key, and of the fake
+// otherwise.
 func connect() (*clicknps.Client, error) {
 	if os.Getenv("CLICKNPS_API_KEY") != "" {
 		return clicknps.New()
@@ -69,10 +72,11 @@ func connect() (*clicknps.Client, error) {
 	return fake.Client(), nil
 }
 
-// report has a tally for each week, of all customers ("All") and of each segment. Weeks without an answer are there too.
+// report has a tally for each week, of all customers (everyone) and of each segment. Weeks without an
+// answer are there too.
 type report struct {
 	First    time.Time // the Monday of the first week
-	Segments []string  // "All" first
+	Segments []string  // everyone first
 	tallies  map[string][]clicknps.Tally
 }
 
@@ -82,7 +86,8 @@ type bucket struct {
 	segment string
 }
 
-// segment returns the customer's segment. Look it up in your CRM; here, it is what the customer's id begins with.
+// segment returns the customer's segment. Look it up in your CRM; here, it is what the customer's
+// id begins with.
 func segment(subjectID string) string {
 	name, _, ok := strings.Cut(subjectID, "_")
 	if !ok {
@@ -116,21 +121,23 @@ func newReport(ctx context.Context, client *clicknps.Client, survey string) (*re
 		}
 	}
 	weeks := int(last.Sub(r.First)/week) + 1
+	r.tallies[everyone] = make([]clicknps.Tally, weeks)
 	for b, tally := range counted {
-		for _, name := range []string{"All", b.segment} {
-			if r.tallies[name] == nil {
-				r.tallies[name] = make([]clicknps.Tally, weeks)
-				r.Segments = append(r.Segments, name)
-			}
-			r.tallies[name][b.week.Sub(r.First)/week].Merge(tally)
+		if r.tallies[b.segment] == nil {
+			r.tallies[b.segment] = make([]clicknps.Tally, weeks)
+			r.Segments = append(r.Segments, b.segment)
 		}
+		i := int(b.week.Sub(r.First) / week)
+		r.tallies[b.segment][i].Merge(tally)
+		r.tallies[everyone][i].Merge(tally)
 	}
 	slices.Sort(r.Segments)
-	r.Segments = append([]string{"All"}, slices.DeleteFunc(r.Segments, func(s string) bool { return s == "All" })...)
+	r.Segments = append([]string{everyone}, r.Segments...)
 	return r, nil
 }
 
-// sum returns the tally of the weeks from one up to, and without, another. Weeks out of range have no scores.
+// sum returns the tally of the weeks from one up to, and without, another. Weeks out of range have
+// no scores.
 func (r *report) sum(segment string, from, to int) (sum clicknps.Tally) {
 	for i := max(from, 0); i < min(to, len(r.tallies[segment])); i++ {
 		sum.Merge(r.tallies[segment][i])

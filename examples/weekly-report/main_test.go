@@ -28,7 +28,7 @@ func TestYear(t *testing.T) {
 		"        week of  responses  NPS  95 % interval  change         \n",
 		"     2025-12-22         76   +4     -11 to +18      -6  chance?\n",
 		"     2024-12-30         63  +38     +20 to +53       –         \n",
-		"            All        922   +8      +4 to +12      -7     real\n",
+		"  all customers        922   +8      +4 to +12      -7     real\n",
 		"     enterprise        135  +43     +30 to +54     +10  chance?\n",
 		"           free        494  -10      -15 to -5     -12     real\n",
 		"           team        293  +22     +13 to +30      -5  chance?\n",
@@ -40,7 +40,8 @@ func TestYear(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 4, bytes.Count(page, []byte("<svg ")))
 	assert.Equal(t, 4*52, bytes.Count(page, []byte("<circle ")))
-	assert.NotRegexp(t, `(?i)<script|<link|<img|@import|url\(|https?://`, string(page), "one file, with nothing to load")
+	loads := `(?i)<script|<link|<img|@import|url\(|https?://`
+	assert.NotRegexp(t, loads, string(page), "one file, with nothing to load")
 	for _, bad := range []string{"NaN", "ZgotmplZ", "Inf"} {
 		assert.NotContains(t, string(page), bad)
 	}
@@ -76,8 +77,10 @@ func TestWeeksAndSegments(t *testing.T) {
 		response("team_3", clicknps.NoScore, "2026-03-18T12:00:00Z"),
 	)
 	assert.Equal(t, "2026-02-23", r.First.Format(time.DateOnly))
-	assert.Equal(t, []string{"All", "free", "other", "team"}, r.Segments)
-	assert.Equal(t, []clicknps.Tally{{Promoters: 1, Detractors: 1}, {Promoters: 1}, {}, {Passives: 1, Unscored: 1}}, r.tallies["All"])
+	assert.Equal(t, []string{everyone, "free", "other", "team"}, r.Segments)
+	assert.Equal(t, []clicknps.Tally{
+		{Promoters: 1, Detractors: 1}, {Promoters: 1}, {}, {Passives: 1, Unscored: 1},
+	}, r.tallies[everyone])
 	assert.Equal(t, []clicknps.Tally{{Promoters: 1, Detractors: 1}, {}, {}, {Unscored: 1}}, r.tallies["team"])
 	assert.Equal(t, []line{
 		{Name: "2026-03-16", Responses: 1, NPS: "0", Interval: "-60 to +60", Change: "–"},
@@ -101,7 +104,8 @@ func TestRealChanges(t *testing.T) {
 
 func TestPoints(t *testing.T) {
 	t.Parallel()
-	for nps, want := range map[float64]string{0: "0", -0.4: "0", math.Copysign(0, -1): "0", 0.5: "+1", -99.6: "-100"} {
+	assert.Equal(t, "0", points(math.Copysign(0, -1)))
+	for nps, want := range map[float64]string{0: "0", -0.4: "0", 0.5: "+1", -99.6: "-100"} {
 		assert.Equal(t, want, points(nps))
 	}
 }

@@ -22,7 +22,8 @@ const (
 	left, right, top, below = 56.0, 14.0, 12.0, 28.0
 )
 
-// chart is what the page draws: a point and an interval for each week, and a trend line with its interval around it.
+// chart is what the page draws: a point and an interval for each week, and a trend line with its
+// interval around it.
 type chart struct {
 	Title, Summary string
 	Width, Height  float64
@@ -77,13 +78,15 @@ func (r *report) chart(segment string) chart {
 	c.Band, c.Trend = strings.Join(append(above, under...), " "), strings.Join(trend, " ")
 	now := r.sum(segment, weeks-smooth, weeks)
 	low, high := now.Interval(confidence)
-	c.Summary = fmt.Sprintf("NPS %s in the last %d weeks (%s to %s)", points(now.NPS()), smooth, points(low), points(high))
+	c.Summary = fmt.Sprintf("NPS %s in the last %d weeks (%s to %s)",
+		points(now.NPS()), smooth, points(low), points(high))
 	return c
 }
 
 func newPoint(x float64, t clicknps.Tally, when string) point {
 	low, high := t.Interval(confidence)
-	text := fmt.Sprintf("%s: NPS %s (%s to %s), %d responses", when, points(t.NPS()), points(low), points(high), t.Total())
+	text := fmt.Sprintf("%s: NPS %s (%s to %s), %d responses",
+		when, points(t.NPS()), points(low), points(high), t.Total())
 	return point{X: x, Y: y(t.NPS()), Low: y(low), High: y(high), Text: text}
 }
 
@@ -93,10 +96,11 @@ func (r *report) html() ([]byte, error) {
 	for _, s := range r.Segments {
 		charts = append(charts, r.chart(s))
 	}
-	last := r.First.Add(time.Duration(len(r.tallies["All"]))*week - 1)
+	last := r.First.Add(time.Duration(len(r.tallies[everyone]))*week - 1)
 	var page bytes.Buffer
 	err := pageTemplate.Execute(&page, map[string]any{
-		"From": r.First.Format(time.DateOnly), "To": last.Format(time.DateOnly), "Compared": compared, "Smooth": smooth,
+		"From": r.First.Format(time.DateOnly), "To": last.Format(time.DateOnly),
+		"Compared": compared, "Smooth": smooth,
 		"All": charts[0], "Charts": charts[1:],
 		"SegmentTable": table{"Segment", r.segments()}, "WeekTable": table{"Week of", r.weeks()},
 	})

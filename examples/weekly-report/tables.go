@@ -38,7 +38,8 @@ func newLine(name string, now, before clicknps.Tally) line {
 	return l
 }
 
-// points returns a score or a difference of scores without decimals, and with a sign unless it is 0.
+// points returns a score or a difference of scores without decimals, and with a sign unless it is
+// 0.
 func points(nps float64) string {
 	if n := int(math.Round(nps)); n != 0 {
 		return fmt.Sprintf("%+d", n)
@@ -65,16 +66,16 @@ type table struct {
 
 // weeks returns a line for each week, each compared with the week before, the newest first.
 func (r *report) weeks() (lines []line) {
-	for i := len(r.tallies["All"]) - 1; i >= 0; i-- {
+	for i := len(r.tallies[everyone]) - 1; i >= 0; i-- {
 		monday := r.First.Add(time.Duration(i) * week).Format(time.DateOnly)
-		lines = append(lines, newLine(monday, r.sum("All", i, i+1), r.sum("All", i-1, i)))
+		lines = append(lines, newLine(monday, r.sum(everyone, i, i+1), r.sum(everyone, i-1, i)))
 	}
 	return lines
 }
 
 // segments returns a line for each segment: the last weeks, compared with as many before.
 func (r *report) segments() (lines []line) {
-	n := len(r.tallies["All"])
+	n := len(r.tallies[everyone])
 	for _, name := range r.Segments {
 		now, before := r.sum(name, n-compared, n), r.sum(name, n-2*compared, n-compared)
 		lines = append(lines, newLine(name, now, before))
