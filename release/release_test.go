@@ -20,7 +20,7 @@ import (
 const root = "github.com/clicknps/go-sdk"
 
 // published holds the folders of the modules that users fetch.
-var published = []string{".", "redisstore"}
+var published = []string{".", "redisstore", "otelclicknps"}
 
 // version returns the version of the SDK, as clicknps.Version says.
 func version(t *testing.T) string {

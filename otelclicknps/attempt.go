@@ -1,0 +1,102 @@
+package otelclicknps
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/clicknps/go-sdk"
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// middleware reports each attempt of a call as a span, which ends with the answer's body.
+func (t *telemetry) middleware(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		call, ok := clicknps.CallFromContext(r.Context())
+		if !ok {
+			return next.RoundTrip(r)
+		}
+		ctx, span := t.startAttempt(r.Context(), r.URL, call)
+		// The client does not wait for a transport that ignores its context. Nor does the span.
+		stop := context.AfterFunc(ctx, func() { endAttempt(ctx, span, 0, nil) })
+		resp, err := next.RoundTrip(r.WithContext(ctx))
+		stop()
+		if err != nil || resp == nil {
+			endAttempt(ctx, span, 0, err)
+			return resp, err
+		}
+		span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode))
+		end := func(err error) { endAttempt(ctx, span, resp.StatusCode, err) }
+		resp.Body = &body{cmp.Or[io.ReadCloser](resp.Body, http.NoBody), end}
+		return resp, nil
+	})
+}
+
+// methods are those that OpenTelemetry knows. Any other, of Do, is "_OTHER".
+var methods = []string{
+	"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE",
+}
+
+func (t *telemetry) startAttempt(
+	ctx context.Context, u *url.URL, call clicknps.Call,
+) (context.Context, trace.Span) {
+	method, name := other, "HTTP"
+	if slices.Contains(methods, call.Method) {
+		method, name = call.Method, call.Method
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	number, _ := strconv.Atoi(port)
+	attributes := t.with(semconv.HTTPRequestMethodKey.String(method),
+		semconv.ServerAddress(u.Hostname()), semconv.ServerPort(number))
+	if call.Route != "" {
+		name += " " + call.Route
+		attributes = append(attributes, semconv.URLTemplate(call.Route))
+	}
+	if call.Attempt > 1 {
+		attributes = append(attributes, semconv.HTTPRequestResendCount(call.Attempt-1))
+	}
+	return t.tracer.Start(ctx, name,
+		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+}
+
+// endAttempt ends the span of an attempt. status is 0 if there is no answer. If ctx has ended, its
+// cause is the error. Only the first call has an effect.
+func endAttempt(ctx context.Context, span trace.Span, status int, err error) {
+	err = cmp.Or(context.Cause(ctx), err)
+	endSpan(span, errorType(attemptErrorType(status, err)))
+}
+
+// body calls end when it ends, with the error that cut it off.
+type body struct {
+	io.ReadCloser
+	end func(error)
+}
+
+// Read implements [io.Reader].
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.end(nil)
+	} else if err != nil {
+		b.end(err)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer].
+func (b *body) Close() error {
+	defer b.end(nil)
+	return b.ReadCloser.Close()
+}
