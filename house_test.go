@@ -339,7 +339,7 @@ func (d documented) values(groups []*doc.Value) {
 func documents(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/README.md", "redisstore/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*/README.md", "redisstore/*.md", "otelclicknps/*.md"} {
 		names, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, name := range names {

@@ -87,3 +87,21 @@ func ExampleHandler() {
 	// clicknps.event.type survey.completed
 	// clicknps.event.outcome handled
 }
+
+// setUp is the snippet of README.md.
+func setUp(
+	mux *http.ServeMux, verifier *webhook.Verifier, storeEvent func(context.Context, *webhook.Event) error,
+) error {
+	options := append(otelclicknps.Options(), clicknps.WithPlan(clicknps.PlanPro))
+	client, err := clicknps.New(options...)
+	if err != nil {
+		return err
+	}
+	if _, err := otelclicknps.RegisterQuotas(client); err != nil {
+		return err
+	}
+	mux.Handle("/webhooks", otelclicknps.ContinueTrace(verifier.Handler(otelclicknps.Handler(storeEvent))))
+	return nil
+}
+
+var _ = setUp
