@@ -98,10 +98,16 @@ type call struct {
 
 // do makes a call and passes a 2xx answer to use, whose error says what is wrong with it. The
 // answer's body, or stream, is valid until use returns. Every endpoint goes through do.
-func (s *service) do(ctx context.Context, c call, o *requestOptions, use func(*engine.Result) error) error {
+func (s *service) do(
+	ctx context.Context, c call, o *requestOptions, use func(*engine.Result) error,
+) (err error) {
 	c.bulk = c.bulk || o.bulk
 	ctx, done := s.observe(ctx, c.describe(s))
 	var res *engine.Result
+	if done != nil {
+		err = errPanicked // until it is known that it has not
+		defer func() { done(s.info(res, o.key), err) }()
+	}
 	req, cause := s.request(ctx, c, o)
 	if cause == nil {
 		res = s.engine.Do(ctx, req)
@@ -113,18 +119,18 @@ func (s *service) do(ctx context.Context, c call, o *requestOptions, use func(*e
 			cause = use(res)
 		}
 	}
-	var err error
+	err = nil
 	if cause != nil || (res.StatusCode/100 != 2 && !c.deletedBefore(res)) {
 		err = s.failure(c, o, res, cause)
 	}
 	if o.info != nil {
 		*o.info = s.info(res, o.key)
 	}
-	if done != nil {
-		done(s.info(res, o.key), err)
-	}
 	return err
 }
+
+// errPanicked tells observers of a call that panicked, in code of the user's.
+var errPanicked = errors.New("the call panicked")
 
 // checkEncoding refuses a 2xx answer whose body is not the one that was asked for.
 func (s *service) checkEncoding(res *engine.Result) error {

@@ -1,6 +1,7 @@
 package clicknps_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -139,4 +140,20 @@ func TestCallInfo(t *testing.T) {
 		assert.Nil(t, meta.Header)
 		assert.Len(t, meta.Attempts, 1)
 	})
+}
+
+// A call that panics in code of the user's has ended, and has failed, for observers too.
+func TestObserverOfACallThatPanics(t *testing.T) {
+	t.Parallel()
+	var told []error
+	observer := clicknps.WithObserver(func(ctx context.Context, _ clicknps.Call) (context.Context, func(clicknps.CallInfo, error)) {
+		return ctx, func(_ clicknps.CallInfo, err error) { told = append(told, err) }
+	})
+	panics := inProcess(func(*http.Request) (*http.Response, error) { panic("boom") })
+	client := newClient(t, through(panics), observer)
+	assert.PanicsWithValue(t, "boom", func() { _ = getCall(t.Context(), client) })
+	require.Len(t, told, 1)
+	assert.EqualError(t, told[0], "the call panicked")
+	require.NoError(t, getCall(t.Context(), newClient(t, through(script()), observer)))
+	assert.NoError(t, told[1])
 }

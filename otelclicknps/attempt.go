@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync"
 
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -29,17 +30,25 @@ func (t *telemetry) middleware(next http.RoundTripper) http.RoundTripper {
 			return next.RoundTrip(r)
 		}
 		ctx, span := t.startAttempt(r.Context(), r.URL, call)
+		var ended sync.Once // the first end counts, and others wait for it
+		end := func(status int, err error) {
+			ended.Do(func() {
+				err = cmp.Or(context.Cause(ctx), err)
+				endSpan(span, errorType(attemptErrorType(status, err)))
+			})
+		}
 		// The client does not wait for a transport that ignores its context. Nor does the span.
-		stop := context.AfterFunc(ctx, func() { endAttempt(ctx, span, 0, nil) })
+		stop := context.AfterFunc(ctx, func() { end(0, nil) })
 		resp, err := next.RoundTrip(r.WithContext(ctx))
 		stop()
 		if err != nil || resp == nil {
-			endAttempt(ctx, span, 0, err)
+			end(0, err)
 			return resp, err
 		}
 		span.SetAttributes(semconv.HTTPResponseStatusCode(resp.StatusCode))
-		end := func(err error) { endAttempt(ctx, span, resp.StatusCode, err) }
-		resp.Body = &body{cmp.Or[io.ReadCloser](resp.Body, http.NoBody), end}
+		resp.Body = &body{
+			cmp.Or[io.ReadCloser](resp.Body, http.NoBody), func(err error) { end(resp.StatusCode, err) },
+		}
 		return resp, nil
 	})
 }
@@ -69,13 +78,6 @@ func (t *telemetry) startAttempt(
 	}
 	return t.tracer.Start(ctx, name,
 		trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
-}
-
-// endAttempt ends the span of an attempt. status is 0 if there is no answer. If ctx has ended, its
-// cause is the error. Only the first call has an effect.
-func endAttempt(ctx context.Context, span trace.Span, status int, err error) {
-	err = cmp.Or(context.Cause(ctx), err)
-	endSpan(span, errorType(attemptErrorType(status, err)))
 }
 
 // body calls end when it ends, with the error that cut it off.

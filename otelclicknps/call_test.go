@@ -180,6 +180,8 @@ func TestErrorTypes(t *testing.T) {
 				errorTypes = append(errorTypes, value.AsString())
 			}
 			assert.Equal(t, c.errorTypes, errorTypes)
+			call := "clicknps.call.duration 1x .* error.type=" + errorTypes[len(errorTypes)-1] + "$"
+			assert.Regexp(t, call, r.metrics()[len(errorTypes)-1]) // though its context has ended
 		})
 	}
 }

@@ -26,7 +26,7 @@ func Handler(
 	}
 	c := newConfig(opts)
 	tracer := c.tracer()
-	return func(ctx context.Context, e *webhook.Event) (err error) {
+	return func(ctx context.Context, e *webhook.Event) error {
 		event := eventType(e)
 		ctx, span := tracer.Start(ctx, "webhook "+event, trace.WithSpanKind(trace.SpanKindConsumer),
 			trace.WithAttributes(c.with(attribute.String("clicknps.event.type", event))...))
@@ -35,7 +35,7 @@ func Handler(
 			span.SetAttributes(attribute.String("clicknps.event.outcome", outcome))
 			endSpan(span, errorType(failure)) // not span.End, which would record the value of a panic
 		}()
-		err = fn(ctx, e)
+		err := fn(ctx, e)
 		outcome, failure = "handled", callErrorType(err)
 		if err != nil {
 			outcome = "failed"

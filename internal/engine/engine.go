@@ -169,7 +169,7 @@ func retryMax(p *Policy) int { return min(max(p.MaxRetries, 0), math.MaxInt16) +
 func (e *Engine) admit(ctx context.Context, call *Call) (permit, error) {
 	longest := call.Policy.MaxRetryAfter
 	for {
-		if err := e.pause.wait(ctx, longest, e.logger); err != nil {
+		if err := e.pause.wait(ctx, longest, e.logger, call.Info.Operation); err != nil {
 			return permit{}, err
 		}
 		release, err := e.acquire(ctx, call.Info)
@@ -188,7 +188,8 @@ func (e *Engine) admit(ctx context.Context, call *Call) (permit, error) {
 func (e *Engine) acquire(ctx context.Context, info ratelimit.Call) (func(ratelimit.Outcome), error) {
 	if e.logger.Enabled(ctx, slog.LevelInfo) {
 		defer time.AfterFunc(longWait, func() {
-			e.logger.InfoContext(ctx, "clicknps: waiting for a permit of the rate limiter")
+			e.logger.InfoContext(ctx, "clicknps: waiting for a permit of the rate limiter",
+				"operation", info.Operation)
 		}).Stop()
 	}
 	return e.limiter.Acquire(ctx, info)

@@ -43,7 +43,9 @@ func (p *pause) begin(d time.Duration) {
 
 // wait waits until an attempt may be made. It fails at once with a [backoff.RefusedError] if the
 // wait would be longer than longest or outlive ctx's deadline, and when ctx ends.
-func (p *pause) wait(ctx context.Context, longest time.Duration, logger *slog.Logger) error {
+func (p *pause) wait(
+	ctx context.Context, longest time.Duration, logger *slog.Logger, operation string,
+) error {
 	for {
 		left, probe := p.state(longest)
 		switch {
@@ -52,7 +54,8 @@ func (p *pause) wait(ctx context.Context, longest time.Duration, logger *slog.Lo
 				return err
 			}
 			if left > longWait {
-				logger.InfoContext(ctx, "clicknps: waiting, as the server has asked", "wait", left)
+				logger.InfoContext(ctx, "clicknps: waiting, as the server has asked",
+					"operation", operation, "wait", left)
 			}
 			if err := Sleep(ctx, left); err != nil {
 				return err

@@ -326,7 +326,7 @@ func TestPauseIsLogged(t *testing.T) {
 	t.Parallel()
 	for seconds, want := range map[string][]string{
 		"1": nil,
-		"2": {"INFO clicknps: waiting, as the server has asked wait=2s"},
+		"2": {"INFO clicknps: waiting, as the server has asked operation=Surveys.X wait=2s"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var lines []string
