@@ -95,6 +95,9 @@ type serviceCheck struct {
 	writes bool
 }
 
+// cleanup is the context for deleting what a check has created, even if it was interrupted.
+func (c *serviceCheck) cleanup() context.Context { return context.WithoutCancel(c.ctx) }
+
 var errNothingThere = errors.New("the account has nothing to check it with")
 
 // expect returns an error with the text if a condition does not hold.

@@ -22,6 +22,18 @@ var clickNPSChecks = []check{
 			expect(p.Limit > 0 && p.Limit <= 2, "limit is %d, and 2 was asked for", p.Limit),
 			expect(p.HasMore == (len(page.Data) < p.Total), "has_more is %t", p.HasMore))
 	}},
+	{"a list has as many items as its total", func(c *serviceCheck) error {
+		page, err := c.client.Surveys.List(c.ctx, nil)
+		if err != nil {
+			return err
+		}
+		total := page.Pagination.Total
+		if total > 500 {
+			return errNothingThere // too many for a check
+		}
+		items, err := clicknps.Collect(c.client.Surveys.All(c.ctx, nil), 1000)
+		return all(err, expect(len(items) == total, "%d items, total is %d", len(items), total))
+	}},
 	{"a page has no more items than its limit", func(c *serviceCheck) error {
 		page, err := c.client.Surveys.List(c.ctx, &clicknps.SurveyListParams{Limit: 1})
 		if err != nil {
@@ -150,11 +162,11 @@ var clickNPSWriteChecks = []check{
 		}
 		second, err := c.client.Surveys.Create(c.ctx, params, key)
 		if err != nil {
-			return errors.Join(err, c.client.Surveys.Delete(c.ctx, first.ID))
+			return errors.Join(err, c.client.Surveys.Delete(c.cleanup(), first.ID))
 		}
 		if second.ID != first.ID {
 			return errors.Join(errors.New("there are two surveys"),
-				c.client.Surveys.Delete(c.ctx, first.ID), c.client.Surveys.Delete(c.ctx, second.ID))
+				c.client.Surveys.Delete(c.cleanup(), first.ID), c.client.Surveys.Delete(c.cleanup(), second.ID))
 		}
 		changes := &clicknps.SurveyUpdateParams{Name: new("SDK check 2")}
 		updated, err := c.client.Surveys.Update(c.ctx, first.ID, changes)
@@ -162,7 +174,7 @@ var clickNPSWriteChecks = []check{
 			changed := updated.Name == *changes.Name && updated.Question == params.Question
 			err = expect(changed, "updated: %+v", *updated)
 		}
-		if err = errors.Join(err, c.client.Surveys.Delete(c.ctx, first.ID)); err != nil {
+		if err = errors.Join(err, c.client.Surveys.Delete(c.cleanup(), first.ID)); err != nil {
 			return err
 		}
 		_, err = c.client.Surveys.Get(c.ctx, first.ID)
@@ -172,7 +184,7 @@ var clickNPSWriteChecks = []check{
 		var made struct{ ID string }
 		err := c.client.Do(c.ctx, "POST", "/surveys", map[string]string{"question": "Is this a check?"}, &made)
 		if made.ID != "" {
-			err = c.client.Surveys.Delete(c.ctx, made.ID)
+			err = c.client.Surveys.Delete(c.cleanup(), made.ID)
 		}
 		e, _ := errors.AsType[*clicknps.Error](err)
 		return all(expectError(err, clicknps.ErrBadRequest, 400),

@@ -93,8 +93,14 @@ var salesOSChecks = []check{
 		if _, err := c.client.SalesOS.NPS.Export(c.ctx, s.ID, clicknps.ExportCSV, &csv); err != nil {
 			return err
 		}
-		header, _, _ := strings.Cut(csv.String(), "\n")
-		return expect(strings.Contains(strings.ToLower(header), "score"), "the first line is %q", header)
+		page, err := c.client.SalesOS.NPS.Responses(c.ctx, s.ID, nil)
+		if err != nil {
+			return err
+		}
+		header, rows, _ := strings.Cut(csv.String(), "\n")
+		return all(
+			expect(strings.Contains(strings.ToLower(header), "score"), "the first line is %q", header),
+			expect(strings.Count(rows, "\n") >= len(page.Data)-1, "of %d responses, it lacks some", len(page.Data)))
 	}},
 	{"answers bear X-RateLimit headers", func(c *serviceCheck) error {
 		var info clicknps.CallInfo
@@ -140,7 +146,7 @@ var salesOSWriteChecks = []check{
 				expect(replaced.Type == clicknps.NPSRelationship, "the replacement shows %+v", *replaced),
 				expect(toggled.IsActive != replaced.IsActive, "the toggle did not change isActive"))
 		}()
-		if err = errors.Join(err, nps.Delete(c.ctx, s.ID)); err != nil {
+		if err = errors.Join(err, nps.Delete(c.cleanup(), s.ID)); err != nil {
 			return err
 		}
 		_, err = nps.Get(c.ctx, s.ID)
@@ -151,7 +157,7 @@ var salesOSWriteChecks = []check{
 		body := map[string]any{"name": "SDK check", "sdkCheck": 1}
 		err := c.client.SalesOS.Do(c.ctx, "POST", "/nps-surveys", body, &made)
 		if made.ID != "" {
-			err = c.client.SalesOS.NPS.Delete(c.ctx, made.ID)
+			err = c.client.SalesOS.NPS.Delete(c.cleanup(), made.ID)
 		}
 		return expectError(err, clicknps.ErrBadRequest, 400)
 	}},

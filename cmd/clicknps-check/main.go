@@ -1,5 +1,5 @@
 // Clicknps-check checks the services behind your credentials against their documents, and prints what it
-// finds for an issue: no secret, no data of customers.
+// finds, with secrets cut, for an issue. It quotes what differs, so read it before you paste it.
 //
 //	CLICKNPS_API_KEY=… go run github.com/clicknps/go-sdk/cmd/clicknps-check@latest
 //
@@ -74,7 +74,7 @@ func run(ctx context.Context, writes bool) (*report, error) {
 	client, err := clicknps.New(clicknps.WithMiddleware(func(next http.RoundTripper) http.RoundTripper {
 		seen.next = next
 		return seen
-	}))
+	}), clicknps.WithRetryPolicy(clicknps.RetryPolicy{MaxRetries: 1}))
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +84,26 @@ func run(ctx context.Context, writes bool) (*report, error) {
 	}
 	r := &report{Version: clicknps.Version, TestMode: client.TestMode()}
 	r.Findings = clicknpstest.CheckService(ctx, client, opts...)
+	for i := range r.Findings {
+		r.Findings[i].Detail = withoutSecrets(r.Findings[i].Detail) // a server may echo them
+	}
+	if len(seen.hosts) == 0 && ctx.Err() == nil {
+		return nil, fmt.Errorf("no service could be reached: %w", seen.err)
+	}
 	for _, host := range seen.hosts {
 		r.Connections = append(r.Connections, *seen.byHost[host])
 	}
 	return r, ctx.Err()
+}
+
+// withoutSecrets cuts the credentials out of a text.
+func withoutSecrets(text string) string {
+	for _, name := range []string{"CLICKNPS_API_KEY", "SALESOS_TOKEN", "SALESOS_API_KEY"} {
+		if secret := os.Getenv(name); secret != "" {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
+	}
+	return text
 }
 
 // recorder is a transport that notes what the answers of each host show.
@@ -95,6 +111,7 @@ type recorder struct {
 	next http.RoundTripper
 
 	mu     sync.Mutex
+	err    error // of the latest request without an answer
 	hosts  []string
 	byHost map[string]*connection
 }
@@ -102,11 +119,12 @@ type recorder struct {
 // RoundTrip implements http.RoundTripper.
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := r.next.RoundTrip(req)
-	if err != nil {
-		return resp, err
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil {
+		r.err = err
+		return resp, err
+	}
 	c := r.byHost[req.URL.Host]
 	if c == nil {
 		c = &connection{Host: req.URL.Host, Limits: map[string]string{}}

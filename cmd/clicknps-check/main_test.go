@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,13 +50,25 @@ func TestCheckWithoutCredentials(t *testing.T) {
 
 func TestCheckOfAnotherServer(t *testing.T) {
 	srv := clicknpstest.Run(t)
-	srv.Inject(clicknpstest.Fault{Status: 200, Body: `{}`})
+	srv.Inject(clicknpstest.Fault{Status: 200, Body: `{"data":[{"id":"a","name":"n","question":"q","status":"` +
+		srv.APIKey() + `"}]}`})
 	for name, value := range map[string]string{
-		"CLICKNPS_API_KEY": srv.APIKey(), "CLICKNPS_BASE_URL": srv.URL(), "SALESOS_TOKEN": "", "SALESOS_API_KEY": "",
+		"CLICKNPS_API_KEY": srv.APIKey(), "CLICKNPS_BASE_URL": srv.URL(),
+		"SALESOS_TOKEN": "", "SALESOS_API_KEY": "",
 	} {
 		t.Setenv(name, value)
 	}
 	r, err := run(t.Context(), false)
 	require.NoError(t, err)
 	assert.True(t, r.differs())
+	var table strings.Builder
+	require.NoError(t, r.print(&table))
+	assert.Contains(t, table.String(), `status is "[redacted]"`)
+	assert.NotContains(t, table.String(), srv.APIKey())
+
+	t.Setenv("CLICKNPS_BASE_URL", "http://127.0.0.1:1")
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err = run(ctx, false)
+	require.Error(t, err, "nothing can be reached")
 }
