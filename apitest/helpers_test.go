@@ -95,7 +95,7 @@ type checker struct {
 	mu                       sync.Mutex
 	requests, refused        int
 	answers, invalid         int
-	wrong                    int                     // requests sent by wrongRequest, which are not among requests
+	wrong                    int                     // sent with wrongRequest, and not among requests
 	answered                 map[string]map[int]bool // statuses by operationId
 	called                   map[string]bool         // the methods of the SDK
 	requestErrs, answersErrs []error
@@ -177,7 +177,8 @@ func (f failing) Read([]byte) (int, error) {
 }
 
 func (c *checker) count(
-	r *http.Request, input *openapi3filter.RequestValidationInput, requestErr error, status int, answerErr error,
+	r *http.Request, input *openapi3filter.RequestValidationInput, requestErr error,
+	status int, answerErr error,
 ) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,7 +191,7 @@ func (c *checker) count(
 		c.requests++
 	case requestErr == nil:
 		c.wrong++
-		c.requestErrs = append(c.requestErrs, fmt.Errorf("request %s: the description does not refuse it", name))
+		c.requestErrs = append(c.requestErrs, fmt.Errorf("request %s is not refused", name))
 	default:
 		c.wrong++
 	}
@@ -228,7 +229,9 @@ func authenticate(_ context.Context, input *openapi3filter.AuthenticationInput) 
 }
 
 // validateRequest returns a nil input if no operation has the request's method and path.
-func (c *checker) validateRequest(r *http.Request, body []byte) (*openapi3filter.RequestValidationInput, error) {
+func (c *checker) validateRequest(
+	r *http.Request, body []byte,
+) (*openapi3filter.RequestValidationInput, error) {
 	for _, router := range c.routers {
 		check := r.Clone(r.Context())
 		check.Body = http.NoBody
