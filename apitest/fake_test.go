@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -297,6 +298,58 @@ func TestWrongRequestsAreRefused(t *testing.T) {
 			assertFailure(t, err, http.StatusBadRequest)
 		}
 	}
+	c.report(t)
+}
+
+// The SDK does not send these: a credential or a content type that is missing or of another kind.
+func TestWrongHeadersAreRefused(t *testing.T) {
+	t.Parallel()
+	c := newChecker(t)
+	fake, _, _ := newFake(t, c)
+	key, jwt := "Bearer "+fake.APIKey(), "Bearer "+fake.SalesOSToken()
+	tests := []struct {
+		method, path, authorization, contentType string
+		status                                   int
+	}{
+		{"GET", "/v1/surveys", "", "", 401},
+		{"GET", "/v1/surveys", fake.APIKey(), "", 401},
+		{"POST", "/v1/surveys", key, "", 400},
+		{"POST", "/v1/surveys", key, "text/plain", 400},
+		{"GET", "/v1/nps-surveys", "", "", 401},
+		{"GET", "/v1/nps-surveys", strings.TrimPrefix(jwt, "Bearer "), "", 401},
+		{"POST", "/v1/nps-surveys", jwt, "text/plain", 400},
+	}
+	for _, tt := range tests {
+		var body io.Reader
+		if tt.method == "POST" {
+			body = strings.NewReader(`{"name":"n","question":"q"}`)
+		}
+		ctx := wrongRequest(t.Context())
+		req, err := http.NewRequestWithContext(ctx, tt.method, "https://clicknps.test"+tt.path, body)
+		require.NoError(t, err)
+		if tt.authorization != "" {
+			req.Header.Set("Authorization", tt.authorization)
+		}
+		if tt.contentType != "" {
+			req.Header.Set("Content-Type", tt.contentType)
+		}
+		resp, err := c.middleware(fake.Transport()).RoundTrip(req)
+		require.NoError(t, err)
+		assert.Equal(t, tt.status, resp.StatusCode, "%v", tt)
+	}
+	c.report(t)
+}
+
+// The least that the descriptions allow is accepted.
+func TestLeastRequestsAreAccepted(t *testing.T) {
+	t.Parallel()
+	c := newChecker(t)
+	_, client, at := newFake(t, c)
+	type object = map[string]any
+	require.NoError(t, client.Do(t.Context(), "PATCH", "/surveys/"+at.survey, object{}, nil))
+	nps := "/nps-surveys/" + at.npsSurvey
+	require.NoError(t, client.SalesOS.Do(t.Context(), "PUT", nps, object{"name": "n"}, nil))
+	require.NoError(t, client.SalesOS.Do(t.Context(), "PATCH", nps, object{}, nil))
 	c.report(t)
 }
 
