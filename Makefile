@@ -17,7 +17,7 @@ CHECKED   := $(filter-out bench/,$(MODULES))
 check: notice format tidy vet vet32 vetos lint race newest fuzz
 
 notice:
-	@echo "make check takes about 20 minutes on two cores. Go downloads gofumpt, staticcheck and $(NEWEST_GO) into its"
+	@echo "make check takes about 12 minutes on two cores. Go downloads gofumpt, staticcheck and $(NEWEST_GO) into its"
 	@echo "module cache; nothing else is installed. redisstore needs a redis-server: .ci/redis installs it. make parts"
 	@echo "tests the examples and what is behind real servers: .ci/run installs those."
 

@@ -19,7 +19,8 @@ const (
 // survey (GET /v1/nps-surveys/{id}), toggles it only if needed (POST /v1/nps-surveys/{id}/toggle),
 // and reads it again if the outcome of the toggle is unknown. A toggle that was lost or timed out may
 // still take effect: SetActive reads for some seconds. Then it toggles again, or if the toggle timed
-// out, fails with [ErrOutcomeUnknown]. It also fails with [ErrNotFound], and with [ErrConflict] if others toggle the survey meanwhile.
+// out, fails with [ErrOutcomeUnknown]. It also fails with [ErrNotFound], and with [ErrConflict] if
+// others toggle the survey meanwhile.
 func (s *NPSService) SetActive(
 	ctx context.Context, id string, active bool, opts ...RequestOption,
 ) (*NPSSurvey, error) {

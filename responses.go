@@ -49,7 +49,8 @@ func (s *ResponsesService) List(
 func (s *ResponsesService) All(
 	ctx context.Context, params *ResponseListParams, opts ...RequestOption,
 ) iter.Seq2[*Response, error] {
-	return all[Response](ctx, s.api, call{operation: "Responses.All", route: "/responses"}, valueOf(params), opts)
+	c := call{operation: "Responses.All", route: "/responses"}
+	return all[Response](ctx, s.api, c, valueOf(params), opts)
 }
 
 // Get returns a response (GET /v1/responses/{id}). It fails with [ErrNotFound].

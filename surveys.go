@@ -77,9 +77,11 @@ func (s *SurveysService) Create(
 	return fetch[Survey](ctx, s.api, c, opts)
 }
 
+const surveyRoute = "/surveys/{id}"
+
 // Get returns a survey (GET /v1/surveys/{id}). It fails with [ErrNotFound].
 func (s *SurveysService) Get(ctx context.Context, id string, opts ...RequestOption) (*Survey, error) {
-	c := call{operation: "Surveys.Get", method: http.MethodGet, route: "/surveys/{id}", id: id}
+	c := call{operation: "Surveys.Get", method: http.MethodGet, route: surveyRoute, id: id}
 	return fetch[Survey](ctx, s.api, c, opts)
 }
 
@@ -88,13 +90,13 @@ func (s *SurveysService) Get(ctx context.Context, id string, opts ...RequestOpti
 func (s *SurveysService) Update(
 	ctx context.Context, id string, params *SurveyUpdateParams, opts ...RequestOption,
 ) (*Survey, error) {
-	c := call{operation: "Surveys.Update", method: http.MethodPatch, route: "/surveys/{id}", id: id, body: params}
+	c := call{operation: "Surveys.Update", method: http.MethodPatch, route: surveyRoute, id: id, body: params}
 	return fetch[Survey](ctx, s.api, c, opts)
 }
 
 // Delete deletes a survey (DELETE /v1/surveys/{id}). It fails with [ErrNotFound].
 func (s *SurveysService) Delete(ctx context.Context, id string, opts ...RequestOption) error {
-	return s.api.remove(ctx, call{operation: "Surveys.Delete", route: "/surveys/{id}", id: id}, opts)
+	return s.api.remove(ctx, call{operation: "Surveys.Delete", route: surveyRoute, id: id}, opts)
 }
 
 func (s *Survey) parts() (*string, *json.RawMessage) { return &s.ID, &s.RawJSON }

@@ -34,8 +34,8 @@ func WithSalesOSLimit(perMinute int) Option { return func(c *config) { c.salesOS
 func WithSalesOSThrottler(name string) Option { return func(c *config) { c.throttler = name } }
 
 // WithSalesOSPaging lets the lists of SalesOS page, as other lists of that service do: by the query
-// parameters page, from 1, and limit, with the total in X-Total-Count. limit is at most 100; without it,
-// a page has so many items. By default the lists are whole.
+// parameters page, from 1, and limit, at most 100, with the total in X-Total-Count. Without a limit, a
+// page has that many items. By default the lists are whole.
 func WithSalesOSPaging(items int) Option { return func(c *config) { c.pageSize = max(items, 1) } }
 
 // WithLatency delays every request by d before it is handled.

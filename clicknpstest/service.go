@@ -50,7 +50,7 @@ func TestService(t TB, client *clicknps.Client, opts ...ServiceOption) {
 }
 
 // CheckService makes the checks of [TestService] and returns what it finds, in a fixed order. It makes
-// about forty requests, some more with [WithWrites]. A check fails with the end of ctx.
+// about 35 requests, and 50 with [WithWrites]. A check fails with the end of ctx.
 func CheckService(ctx context.Context, client *clicknps.Client, opts ...ServiceOption) []Finding {
 	c := &serviceCheck{ctx: ctx, client: client}
 	for _, opt := range opts {

@@ -59,7 +59,9 @@ func newMemoryDeduper(capacity int) *memoryDeduper {
 	return &memoryDeduper{capacity: capacity, claims: make(map[string]*memoryClaim)}
 }
 
-func (d *memoryDeduper) Claim(_ context.Context, key, holder string, lease time.Duration) (ClaimResult, error) {
+func (d *memoryDeduper) Claim(
+	_ context.Context, key, holder string, lease time.Duration,
+) (ClaimResult, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch c := d.claims[key]; {

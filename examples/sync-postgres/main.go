@@ -23,8 +23,10 @@ const (
 	saveResponse = `
 INSERT INTO responses (survey_id, subject_id, id, score, comment, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (survey_id, subject_id) DO UPDATE
-SET id = excluded.id, score = excluded.score, updated_at = greatest(responses.updated_at, excluded.updated_at),
-    comment = CASE WHEN responses.updated_at > excluded.updated_at THEN responses.comment ELSE excluded.comment END`
+SET id = excluded.id, score = excluded.score,
+    updated_at = greatest(responses.updated_at, excluded.updated_at),
+    comment = CASE WHEN responses.updated_at > excluded.updated_at
+                   THEN responses.comment ELSE excluded.comment END`
 
 	saveBookmark = `
 INSERT INTO bookmarks (list, bookmark) VALUES ($1, $2)
@@ -86,7 +88,8 @@ func mirror(ctx context.Context, client *clicknps.Client, db *pgx.Conn, full boo
 		batch = new(pgx.Batch)
 		return err
 	}
-	for r, err := range client.Responses.All(ctx, nil, clicknps.WithBookmark(&bookmark), clicknps.WithPrefetch(2)) {
+	opts := []clicknps.RequestOption{clicknps.WithBookmark(&bookmark), clicknps.WithPrefetch(2)}
+	for r, err := range client.Responses.All(ctx, nil, opts...) {
 		if err != nil {
 			return n, errors.Join(err, commit())
 		}

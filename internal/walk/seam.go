@@ -77,7 +77,7 @@ func (w *walk[T]) findSeam(v *view[T]) (*view[T], error) {
 			back = max(1, n/2, w.pass.total-v.total+1) // what was deleted probably stood before the seam
 		}
 		v, err = w.page(max(0, at-back))
-		w.pass.doubtful = w.pass.doubtful || v != nil && v.total < 0 // deleted, or renamed: who knows
+		w.pass.doubtful = w.pass.doubtful || v != nil && v.total < 0 // renames may look so
 	}
 	return v, err
 }
